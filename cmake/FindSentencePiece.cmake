@@ -1,0 +1,16 @@
+# FindSentencePiece: the static library that tools/setup builds from its pinned source package into .deps/sentencepiece.
+set(_root "${SENTENCEPIECE_ROOT}")
+if(_root STREQUAL "")
+  set(_root "${PROJECT_SOURCE_DIR}/.deps/sentencepiece")
+endif()
+find_path(SentencePiece_INCLUDE_DIR sentencepiece_processor.h PATHS "${_root}/include" NO_DEFAULT_PATH)
+find_library(SentencePiece_LIBRARY libsentencepiece.a PATHS "${_root}/lib" NO_DEFAULT_PATH)
+find_library(SentencePiece_train_LIBRARY libsentencepiece_train.a PATHS "${_root}/lib" NO_DEFAULT_PATH)
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(SentencePiece REQUIRED_VARS SentencePiece_LIBRARY SentencePiece_train_LIBRARY
+  SentencePiece_INCLUDE_DIR REASON_FAILURE_MESSAGE "run tools/setup first, or set SENTENCEPIECE_ROOT")
+if(SentencePiece_FOUND AND NOT TARGET SentencePiece::static)
+  add_library(SentencePiece::static INTERFACE IMPORTED)
+  target_include_directories(SentencePiece::static SYSTEM INTERFACE "${SentencePiece_INCLUDE_DIR}")
+  target_link_libraries(SentencePiece::static INTERFACE "${SentencePiece_train_LIBRARY}" "${SentencePiece_LIBRARY}" Threads::Threads)
+endif()

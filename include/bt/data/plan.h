@@ -1,0 +1,64 @@
+// A batch as the engines see it: packed tokens, cut into segments. No padding, no LibTorch.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bt/text/boundaries.h"
+
+namespace bt {
+
+// One training or scoring example.
+struct Example {
+  std::vector<int32_t> ids;
+  int64_t prompt_length = 0;         // ids before the response
+  std::vector<uint8_t> supervised;   // per token: its prediction counts in the loss (token 0 never)
+  int64_t source = 0;                // index in the data set; keys the random numbers of this sequence
+};
+
+enum class SegmentKind : uint8_t { step, latent, branch };
+
+// A run of tokens that attends to its parent chain and, causally, to itself.
+struct Segment {
+  int32_t sequence = 0;      // of Plan::sequences
+  int32_t parent = -1;       // segment whose end this one continues; -1: the sequence's first
+  int32_t depth = 0;         // number of ancestors
+  int64_t prefix_end = 0;    // rows [0, prefix_end) of the parent chain are visible
+  int64_t begin = 0, end = 0;  // packed token range
+  int32_t event = -1;        // boundary event after the last token; -1: none
+  SegmentKind kind = SegmentKind::step;
+};
+
+struct PlanSequence {
+  int64_t begin = 0, end = 0;  // packed token range
+  int64_t prompt_length = 0;
+  int64_t source = 0;          // Example::source
+  int64_t example = 0;         // index in the batch given to make_plan
+};
+
+// A boundary event: one sequence's cache is acted on between two of its segments.
+struct PlanEvent {
+  int32_t sequence = 0, segment = 0;  // the segment just written
+  int32_t ordinal = 0;                // 0: the sequence's first event
+  int64_t step_begin = 0;             // rows [step_begin, rows) are the step just written (sequence-relative)
+  int64_t rows = 0;                   // entries in the cache
+};
+
+// Sequences are ordered by falling number of segments (stable), so that the sequences alive at a depth are a prefix.
+struct Plan {
+  std::vector<int32_t> ids, positions, targets;   // targets: the next token's id, or -1 where nothing is predicted
+  std::vector<PlanSequence> sequences;
+  std::vector<Segment> segments;                  // grouped by depth, then by sequence
+  std::vector<int64_t> depth_begin;               // segments of depth d: [depth_begin[d], depth_begin[d + 1])
+  std::vector<PlanEvent> events;                  // in segment order
+  int64_t supervised_tokens = 0;
+  int64_t tokens() const { return static_cast<int64_t>(ids.size()); }
+  int64_t depths() const { return static_cast<int64_t>(depth_begin.size()) - 1; }
+};
+
+// With trigger.kind "none" and no prompt-end boundary every sequence is one segment.
+Plan make_plan(const std::vector<Example>& batch, const BoundaryTable& table, const TriggerOptions& trigger,
+               const std::vector<int32_t>& eos_ids);
+
+}  // namespace bt

@@ -1,0 +1,46 @@
+// config.json of a Hugging Face decoder, resolved: every default filled in, every layer's attention spelled out.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bt/core/json.h"
+
+namespace bt {
+
+struct RopeConfig {
+  std::string type = "default";  // default | llama3 | linear; others are refused by name
+  double theta = 10000;
+  double factor = 1, low_freq_factor = 1, high_freq_factor = 4;
+  int64_t original_max_position = 0;
+};
+
+struct ModelConfig {
+  std::string model_type = "llama";
+  int64_t vocab_size = 0, hidden_size = 0, intermediate_size = 0;
+  int64_t layers = 0, heads = 0, kv_heads = 0, head_dim = 0;
+  int64_t max_position = 0;
+  double rms_norm_eps = 1e-6;
+  std::string activation = "silu";
+  RopeConfig rope;
+  bool tie_word_embeddings = false;
+  bool attention_bias = false, mlp_bias = false;
+  double attention_scale = 0;            // resolved: head_dim^-0.5 unless the family says otherwise
+  double attention_softcap = 0;          // 0: none
+  double logit_softcap = 0;              // 0: none
+  std::vector<int64_t> window;           // one per layer; 0: none
+  double initializer_range = 0.02;
+  std::vector<int64_t> eos_ids;          // union of config.json and generation_config.json
+  std::optional<int64_t> bos_id, pad_id;
+};
+
+// Reads config.json (transformers 4 and 5 spellings). Unknown family, rope type or activation: refused by name; every
+// integer is range-checked; ExitCode::bad_file with file and key.
+ModelConfig read_model_config(const std::string& folder);
+ModelConfig parse_model_config(const Json& config, std::string_view source);
+// The config.json that transformers 4 and 5 both read.
+Json model_config_json(const ModelConfig& config, std::string_view dtype_name);
+
+}  // namespace bt

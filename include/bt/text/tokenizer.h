@@ -1,0 +1,46 @@
+// Text to token ids and back.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bt {
+
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+  virtual int64_t vocab_size() const = 0;
+  // Ids of the text alone; special tokens only with add_special (what the post-processor adds: BOS/EOS).
+  virtual std::vector<int32_t> encode(std::string_view text, bool add_special = false) const = 0;
+  virtual std::string decode(std::span<const int32_t> ids, bool skip_special = false) const = 0;
+  // The bytes a token stands for in the middle of a text; empty for special tokens.
+  virtual std::string token_bytes(int32_t id) const = 0;
+  virtual bool is_special(int32_t id) const = 0;
+  virtual std::optional<int32_t> bos_id() const = 0;
+  virtual std::optional<int32_t> eos_id() const = 0;
+  virtual std::optional<int32_t> pad_id() const = 0;
+  // SHA-256 of the tokenizer file: a processor is refused on another tokenizer.
+  virtual std::string fingerprint() const = 0;
+  // Copies the tokenizer's files into a model folder.
+  virtual void save(const std::string& folder) const = 0;
+};
+
+// From a folder (tokenizer.model, or bytes.tokenizer.json) or a file. "bytes" gives the byte tokenizer (256 bytes, then
+// bos, eos, pad). ExitCode::bad_file when there is none.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path);
+
+struct TokenizerTraining {
+  int64_t vocab_size = 0;
+  std::string model_type = "bpe";  // bpe | unigram
+  uint64_t seed = 0;
+};
+// Trains a SentencePiece model on `texts` and writes it to `model_path`: identity normalisation, byte fallback, white
+// space kept as it is, digits split, "\n" a piece of its own.
+void train_sentencepiece(const std::vector<std::string>& texts, const TokenizerTraining& options, const std::string& model_path);
+
+}  // namespace bt
