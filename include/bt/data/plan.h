@@ -41,7 +41,7 @@ struct PlanSequence {
 struct PlanEvent {
   int32_t sequence = 0, segment = 0;  // the segment just written
   int32_t ordinal = 0;                // 0: the sequence's first event
-  int64_t step_begin = 0;             // rows [step_begin, rows) are the step just written (sequence-relative)
+  int64_t step_begin = 0;             // rows [step_begin, rows) are the step just written (bt::step_begin)
   int64_t rows = 0;                   // entries in the cache
 };
 
@@ -57,7 +57,10 @@ struct Plan {
   int64_t depths() const { return static_cast<int64_t>(depth_begin.size()) - 1; }
 };
 
-// With trigger.kind "none" and no prompt-end boundary every sequence is one segment.
+// Packs the batch without padding. Positions count from 0 in every sequence; the target of token i is the id of token
+// i + 1 where that one is supervised. With trigger.kind "none" and no prompt-end boundary every sequence is one segment.
+// ExitCode::bad_file names the example that is empty, longer than int32 can count, holds an id outside the table's
+// vocabulary, or whose mask or prompt does not fit its length. Linear in tokens.
 Plan make_plan(const std::vector<Example>& batch, const BoundaryTable& table, const TriggerOptions& trigger,
                const std::vector<int32_t>& eos_ids);
 

@@ -39,24 +39,46 @@ struct TriggerOptions {
   bool before_boundary_token = false;  // rewrite_at: before_newline; the boundary token opens the next step
 };
 
-// Feeds tokens one at a time and says after each whether a boundary fires there. EOS never fires.
+// Refuses options that no sequence could obey: an unknown kind, every_n < 1, ids out of the vocabulary, or newline steps
+// with a tokenizer that has no newline token. ExitCode::usage.
+void check_trigger(const TriggerOptions& trigger, const BoundaryTable& table);
+
+// Feeds a whole sequence one token at a time (prompt, begin_response, response) and says where a boundary fires. The
+// same tokens fire with either timing; before_boundary_token only moves the cut in front of the token. EOS never fires,
+// nor does a boundary with nothing before the cut. The table must outlive the scanner.
 class BoundaryScanner {
  public:
   BoundaryScanner(const BoundaryTable& table, const TriggerOptions& trigger, std::vector<int32_t> eos_ids);
-  void begin_response();         // forget the open step: the prompt has ended
-  bool push(int32_t id);         // true: a boundary fires at this token
+  // The prompt has ended: forgets the open step. True: the prompt's end is a boundary, and not the one that the last
+  // push has already reported.
+  bool begin_response();
+  // True: a boundary fires at this token. Precondition: 0 <= id < vocab_size().
+  bool push(int32_t id);
+  int64_t calls() const { return calls_; }  // boundaries fired so far; never more than max_calls, if that is set
+
  private:
+  bool ends_step(int32_t id) const;
+  bool fire();
+
   const BoundaryTable* table_;
   TriggerOptions trigger_;
   std::vector<int32_t> eos_ids_;
-  int64_t visible_ = 0, tokens_ = 0;
+  bool in_prompt_ = true;
+  bool just_fired_ = false;            // at the last token pushed
+  int64_t visible_ = 0, tokens_ = 0;   // of the open step
+  int64_t length_ = 0, calls_ = 0;     // of the sequence
 };
 
-// The first token index of every step after the first, ascending: with the default timing the token after a boundary
-// token; with before_boundary_token the boundary token itself. `prompt_length` tokens come before the response; the
-// prompt's end, when a boundary, is reported as prompt_length (or prompt_length - 1 with before_boundary_token).
-// A boundary after which no token follows is not reported.
+// The first token index of every step after the first, strictly ascending: with the default timing the token after a
+// boundary token; with before_boundary_token the boundary token itself. `prompt_length` tokens come before the response;
+// the prompt's end, when a boundary, is reported as prompt_length (or prompt_length - 1 with before_boundary_token).
+// A boundary with no token before or after the cut is not reported. Equals BoundaryScanner on the same tokens.
 std::vector<int64_t> step_starts(std::span<const int32_t> ids, int64_t prompt_length, const BoundaryTable& table,
                                  const TriggerOptions& trigger, const std::vector<int32_t>& eos_ids);
+
+// The first row of the step that a boundary closes with `rows` entries cached, where the cut before it was at
+// `previous_cut` (0: none). A response step never reaches back into the prompt, except for the prompt token that
+// before_boundary_token holds back; so where the prompt's end is no boundary, a step may be empty (== rows).
+int64_t step_begin(int64_t previous_cut, int64_t rows, int64_t prompt_length, const TriggerOptions& trigger);
 
 }  // namespace bt
