@@ -15,7 +15,9 @@ void write_file_atomically(const std::string& path, std::string_view bytes);
 
 void sync_file(const std::string& path);     // fsync
 void sync_folder(const std::string& path);   // fsync of the folder's entries
+
+// CRC-32 of IEEE 802.3, as zlib's. Bytes in pieces: crc32(second, crc32(first)) == crc32(first + second).
 uint32_t crc32(std::string_view bytes, uint32_t seed = 0);
-std::string sha256_hex(std::string_view bytes);
+std::string sha256_hex(std::string_view bytes);  // 64 lower-case hex digits
 
 }  // namespace bt

@@ -1,0 +1,44 @@
+#include "bt/core/error.h"
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "bt/core/strings.h"
+
+namespace bt {
+namespace {
+
+// "where: what", then one indented line for every other part that is given.
+std::string message(const Problem& problem) {
+  std::string text = problem.where.empty() ? problem.what : problem.where + ": " + problem.what;
+  const auto add = [&text](const char* label, const std::string& part) {
+    if (!part.empty()) text += std::string("\n  ") + label + ": " + part;
+  };
+  add("expected", problem.expected);
+  add("found", problem.found);
+  add("next step", problem.next_step);
+  return text;
+}
+
+}  // namespace
+
+Error::Error(ExitCode code, Problem problem)
+    : std::runtime_error(message(problem)), code_(code), problem_(std::move(problem)) {}
+
+void fail_usage(Problem problem) { throw Error(ExitCode::usage, std::move(problem)); }
+void fail_bad_file(Problem problem) { throw Error(ExitCode::bad_file, std::move(problem)); }
+
+void fail_io(Problem problem) {
+  if (const int number = errno; number != 0) {
+    problem.what += ": " + std::generic_category().message(number);  // thread-safe, unlike strerror
+  }
+  throw Error(ExitCode::io, std::move(problem));
+}
+
+void detail::assertion_failed(const char* expression, const char* file, int line) {
+  throw std::logic_error(str("internal error: ", expression, " does not hold at ", file, ":", line));
+}
+
+}  // namespace bt
