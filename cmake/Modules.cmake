@@ -1,12 +1,27 @@
 # A module `x` is include/bt/x, src/x and tests/x: library bt_x and, with BT_TESTS, the program x_tests.
 
+# bt_existing(OUT items...): those items that are targets; a module without sources has none.
+function(bt_existing out)
+  set(found "")
+  foreach(item IN LISTS ARGN)
+    if(TARGET ${item})
+      list(APPEND found ${item})
+    endif()
+  endforeach()
+  set(${out} "${found}" PARENT_SCOPE)
+endfunction()
+
 # bt_module(NAME [USES other modules...] [LINK private libraries...]): a module that does not link LibTorch.
 function(bt_module name)
   cmake_parse_arguments(arg "" "" "USES;LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
+  if(NOT sources)
+    return()
+  endif()
   add_library(bt_${name} STATIC ${sources})
   list(TRANSFORM arg_USES PREPEND bt_)
-  target_link_libraries(bt_${name} PUBLIC bt_settings ${arg_USES} PRIVATE ${arg_LINK})
+  bt_existing(uses ${arg_USES})
+  target_link_libraries(bt_${name} PUBLIC bt_settings ${uses} PRIVATE ${arg_LINK})
   set_property(GLOBAL APPEND PROPERTY BT_TORCH_FREE_MODULES ${name})
 endfunction()
 
@@ -16,57 +31,78 @@ function(bt_torch_module name)
   if(NOT sources)
     return()
   endif()
-  add_library(bt_${name} STATIC ${sources})
-  target_link_libraries(bt_${name} PUBLIC bt_settings LibTorch::cpu)
-  bt_use_torch_pch(bt_${name})
-  set_property(GLOBAL APPEND PROPERTY BT_TORCH_MODULES ${name})
+  add_library(bt_${name}_module STATIC ${sources})  # bt_ops itself is the shared library of the operators
+  target_link_libraries(bt_${name}_module PUBLIC bt_settings LibTorch::cpu)
+  bt_use_torch_pch(bt_${name}_module)
 endfunction()
 
+# bt_use_torch_pch(TARGET): the target must be a library or object library, since all users of one header need -fPIC.
 function(bt_use_torch_pch target)
   if(NOT TARGET bt_torch_pch)
     add_library(bt_torch_pch OBJECT "${PROJECT_SOURCE_DIR}/src/torch_pch.cpp")
-    target_link_libraries(bt_torch_pch PUBLIC bt_settings LibTorch::cpu)
+    target_link_libraries(bt_torch_pch PRIVATE bt_settings LibTorch::cpu)
     target_precompile_headers(bt_torch_pch PRIVATE "${PROJECT_SOURCE_DIR}/src/torch_pch.h")
-    target_compile_options(bt_torch_pch PRIVATE -Winvalid-pch)
+    target_compile_options(bt_torch_pch PRIVATE -fpch-preprocess)
   endif()
   target_precompile_headers(${target} REUSE_FROM bt_torch_pch)
+  target_compile_options(${target} PRIVATE -fpch-preprocess)  # lets ccache cache users of the header
 endfunction()
 
-# bt_shared_library(NAME MODULES modules... [LINK public...] [PRIVATE_LINK private...]): lib<NAME>.so, the whole of the modules.
+# bt_shared_library(NAME MODULES modules... [LINK public...] [PRIVATE_LINK private...]): lib<NAME>.so, the whole of the
+# modules' objects, exported as bt::<NAME>.
 function(bt_shared_library name)
   cmake_parse_arguments(arg "" "" "MODULES;LINK;PRIVATE_LINK" ${ARGN})
-  set(objects "")
-  foreach(module IN LISTS arg_MODULES)
-    if(TARGET bt_${module})
-      list(APPEND objects "$<TARGET_OBJECTS:bt_${module}>")
-    endif()
-  endforeach()
+  list(TRANSFORM arg_MODULES PREPEND bt_)
+  list(TRANSFORM arg_MODULES APPEND _module OUTPUT_VARIABLE torch_modules)
+  bt_existing(modules ${arg_MODULES} ${torch_modules})
+  if(NOT modules)
+    return()
+  endif()
+  list(TRANSFORM modules REPLACE "(.+)" "$<TARGET_OBJECTS:\\1>" OUTPUT_VARIABLE objects)
   add_library(${name} SHARED ${objects})
-  set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
-  target_link_libraries(${name} PUBLIC ${arg_LINK} PRIVATE ${arg_PRIVATE_LINK})
-  target_include_directories(${name} PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>" "$<INSTALL_INTERFACE:include>")
-  target_link_options(${name} PRIVATE "LINKER:--exclude-libs,libsentencepiece.a")
   add_library(bt::${name} ALIAS ${name})
+  bt_existing(link ${arg_LINK})
+  target_link_libraries(${name} PUBLIC ${link} PRIVATE ${arg_PRIVATE_LINK} "$<BUILD_INTERFACE:bt_settings>")
+  target_include_directories(${name} PUBLIC
+    "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
+  target_compile_features(${name} PUBLIC cxx_std_20)
+  target_link_options(${name} PRIVATE "LINKER:--exclude-libs,ALL"  # keeps SentencePiece's protobuf away from LibTorch's
+    INTERFACE "LINKER:--no-as-needed")  # a library may be linked only for the operators and methods it registers
+  set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
+  set_property(GLOBAL APPEND PROPERTY BT_SHARED_LIBRARIES ${name})
 endfunction()
 
-# bt_tests(MODULE): <module>_tests from tests/<module>/*_test.cpp.
+# bt_tests(MODULE): <module>_tests from tests/<module>/*_test.cpp. The first letters of a suite's name give its label:
+# Full* (fuzzing and long fault tests, run by tools/check --full) and Gpu* (run by tools/gpu-check).
 function(bt_tests name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${name}/*_test.cpp")
-  if(NOT sources OR NOT TARGET bt_${name})
+  if(NOT sources OR NOT (TARGET bt_${name} OR TARGET bt_${name}_module))
     return()
   endif()
   add_library(${name}_test_objects OBJECT ${sources})
-  add_executable(${name}_tests)
   target_include_directories(${name}_test_objects PRIVATE "${PROJECT_SOURCE_DIR}/tests")
   target_compile_definitions(${name}_test_objects PRIVATE
-    BT_SOURCE_DIR="${PROJECT_SOURCE_DIR}" BT_BINARY_DIR="${CMAKE_BINARY_DIR}")
+    BT_SOURCE_DIR="${PROJECT_SOURCE_DIR}" BT_BINARY_DIR="${PROJECT_BINARY_DIR}")
   get_property(torch_free GLOBAL PROPERTY BT_TORCH_FREE_MODULES)
   if(name IN_LIST torch_free)
     target_link_libraries(${name}_test_objects PUBLIC bt_settings bt_${name} GTest::gmock)
   else()
-    target_link_libraries(${name}_test_objects PUBLIC bt_settings bt bt_ops bt_base LibTorch::cpu GTest::gmock)
+    bt_existing(libraries bt bt_ops bt_base)
+    target_link_libraries(${name}_test_objects PUBLIC bt_settings ${libraries} LibTorch::cpu GTest::gmock)
     bt_use_torch_pch(${name}_test_objects)
   endif()
+  add_executable(${name}_tests)
   target_link_libraries(${name}_tests PRIVATE ${name}_test_objects GTest::gmock_main)
-  gtest_discover_tests(${name}_tests DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+  bt_discover(${name}_tests)
+endfunction()
+
+function(bt_discover program)
+  set(common DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
+  set(environment ENVIRONMENT "OMP_NUM_THREADS=1")  # tests run side by side
+  gtest_discover_tests(${program} ${common} TEST_FILTER "-Full*:*/Full*:Gpu*:*/Gpu*"
+    PROPERTIES TIMEOUT 300 ${environment})
+  gtest_discover_tests(${program} ${common} TEST_FILTER "Full*:*/Full*"
+    PROPERTIES TIMEOUT 1200 LABELS full ${environment})
+  gtest_discover_tests(${program} ${common} TEST_FILTER "Gpu*:*/Gpu*"
+    PROPERTIES TIMEOUT 600 LABELS gpu RUN_SERIAL ON ${environment})
 endfunction()

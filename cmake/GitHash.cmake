@@ -1,0 +1,20 @@
+# Script: writes OUT with the commit of SOURCE_DIR, "-dirty" after it where tracked files differ; only when it changed.
+set(hash "unknown")
+execute_process(COMMAND git -C "${SOURCE_DIR}" rev-parse --short=12 HEAD
+  OUTPUT_VARIABLE out OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)
+if(NOT failed)
+  set(hash "${out}")
+  execute_process(COMMAND git -C "${SOURCE_DIR}" --no-optional-locks status --porcelain --untracked-files=no
+    OUTPUT_VARIABLE changes ERROR_QUIET)
+  if(changes)
+    string(APPEND hash "-dirty")
+  endif()
+endif()
+set(text "#pragma once\n#define BT_GIT_HASH \"${hash}\"\n")
+set(old "")
+if(EXISTS "${OUT}")
+  file(READ "${OUT}" old)
+endif()
+if(NOT text STREQUAL old)
+  file(WRITE "${OUT}" "${text}")
+endif()
