@@ -1,0 +1,130 @@
+// Option structs of the latent methods, by name: torch-free, so that a misspelt key costs milliseconds.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bt/core/option_fields.h"
+#include "bt/text/boundaries.h"
+
+namespace bt {
+
+// `latent.trigger`.
+struct TriggerConfig final : Options {
+  std::string kind = "newline";
+  int64_t every_n = 16;
+  std::vector<int64_t> token_ids;
+  int64_t min_step_tokens = 1;
+  bool at_prompt_end = true;
+  bool inside_prompt = false;
+  int64_t max_calls = 0;
+  void fields(OptionFields& f) override;
+  void validate() const override;
+  TriggerOptions resolve(bool before_boundary_token) const;
+};
+
+// What every method's options share.
+struct MethodOptions : Options {
+  TriggerConfig trigger;
+  std::string rewrite_at = "after_newline";  // after_newline | before_newline
+  void common_fields(OptionFields& f);
+  TriggerOptions resolved_trigger() const;
+};
+
+// Rewriting methods: which rows (docs/design.md, "Bottlenecked Transformer").
+// Their keys stand beside the method's own.
+struct RowChoiceOptions {
+  int64_t recall = 32;                 // K
+  int64_t recent = 64;                 // R
+  std::string window = "step";         // step | recent
+  std::string recall_by = "mass";      // mass | random | newest
+  int64_t recall_exclude_first = 0;
+  void recent_fields(OptionFields& f);
+  void recall_fields(OptionFields& f);
+};
+
+struct BtOptions : MethodOptions {  // `bt`: the Cache Processor
+  std::string preset = "bt";           // bt | paper: the defaults that the other keys then change
+  RowChoiceOptions rows;
+  int64_t width = 512;                 // P
+  int64_t heads = 16;
+  int64_t feed_forward = 2240;
+  std::string kv_scale = "calibrated"; // calibrated | none
+  std::string key_frame = "rotated";   // rotated | unrotated
+  bool processor_rope = true;
+  bool kind_embedding = true;
+  bool causal = false;
+  double gate_init = -4;
+  double gate_lr_multiplier = 10;
+  double out_deviation = 0.02;
+  void fields(OptionFields& f) override;
+  void validate() const override;
+
+ protected:
+  bool recalls_ = true;                // false: the recall keys do not exist
+
+ private:
+  // Sets the defaults of `preset` once, when it has just been read: a resolved config read back keeps its own values.
+  void apply_preset();
+  std::string applied_preset_ = "bt";
+};
+
+struct RecentOnlyOptions final : BtOptions {  // `recent_only`: the Cache Processor without recall, a trained control
+  RecentOnlyOptions() {
+    rows.recall = 0;
+    recalls_ = false;
+  }
+};
+
+struct ConstantRewriteOptions final : MethodOptions {  // `constant_rewrite`: a learned delta per slot, no input
+  RowChoiceOptions rows;
+  double gate_init = -4;
+  double gate_lr_multiplier = 10;
+  double out_deviation = 0.02;
+  void fields(OptionFields& f) override;
+};
+
+struct MeanShiftOptions final : MethodOptions {  // `mean_shift`: values pulled to the step's mean, untrained
+  RowChoiceOptions rows;
+  double strength = 0.05;
+  void fields(OptionFields& f) override;
+};
+
+struct LoraOptions final : MethodOptions {  // `lora`: adapters on the backbone's projections
+  int64_t rank = 16;
+  double alpha = 32;                   // scale = alpha / rank
+  std::vector<std::string> targets = {"q", "k", "v", "o", "gate", "up", "down"};
+  void fields(OptionFields& f) override;
+  void validate() const override;
+};
+
+struct PauseOptions final : MethodOptions {  // `pause`: learned embeddings at boundaries
+  int64_t count = 4;
+  bool train_backbone = false;
+  double deviation = 0.02;
+  void fields(OptionFields& f) override;
+};
+
+struct SteerOptions final : MethodOptions {  // `steer`: a learned direction in the residual stream
+  std::string where = "everything_after";  // next_step | everything_after
+  std::vector<int64_t> layers;             // empty: all
+  void fields(OptionFields& f) override;
+};
+
+struct EvictOptions final : MethodOptions {  // `evict`: keep the rows of greatest attention mass
+  int64_t keep = 64;                   // rows kept per layer besides the recent ones
+  int64_t recent = 16;
+  void fields(OptionFields& f) override;
+};
+
+// Schema registry. The built-in names are listed in methods.inc; plug-ins add theirs before a config is read. A name
+// registered twice is a std::logic_error. Not for use by several threads at once.
+using MakeMethodOptions = std::unique_ptr<Options> (*)();
+void register_method_options(std::string_view name, std::string_view summary, MakeMethodOptions make);
+std::unique_ptr<Options> make_method_options(std::string_view name);  // nullptr for an unknown name
+std::vector<std::string> method_names();                              // sorted
+std::string_view method_summary(std::string_view name);
+
+}  // namespace bt
