@@ -27,20 +27,26 @@ struct ModelConfig {
   RopeConfig rope;
   bool tie_word_embeddings = false;
   bool attention_bias = false, mlp_bias = false;
-  double attention_scale = 0;            // resolved: head_dim^-0.5 unless the family says otherwise
-  double attention_softcap = 0;          // 0: none
-  double logit_softcap = 0;              // 0: none
-  std::vector<int64_t> window;           // one per layer; 0: none
+  double attention_scale = 0;    // resolved: head_dim^-0.5 unless the family says otherwise
+  double attention_softcap = 0;  // 0: none
+  double logit_softcap = 0;      // 0: none
+  std::vector<int64_t> window;   // one per layer; 0: none
   double initializer_range = 0.02;
-  std::vector<int64_t> eos_ids;          // union of config.json and generation_config.json
+  std::vector<int64_t> eos_ids;  // sorted; union of config.json and generation_config.json
   std::optional<int64_t> bos_id, pad_id;
+  std::string dtype;  // "bfloat16" as the file says (`dtype` or `torch_dtype`); empty when absent
 };
 
-// Reads config.json (transformers 4 and 5 spellings). Unknown family, rope type or activation: refused by name; every
-// integer is range-checked; ExitCode::bad_file with file and key.
+// The families that can be read, by their model_type.
+const std::vector<std::string>& supported_model_types();
+
+// Reads config.json (transformers 4 and 5 spellings) and the stop tokens of generation_config.json where there is one.
+// A missing key gets the default of its family; sizes have none. Unknown family, rope type or activation: refused by
+// name; every number is range-checked before anything is allocated by it; ExitCode::bad_file with file and key.
 ModelConfig read_model_config(const std::string& folder);
 ModelConfig parse_model_config(const Json& config, std::string_view source);
-// The config.json that transformers 4 and 5 both read.
+
+// The config.json that transformers 4 and 5 both read. dtype_name as transformers spells it: "float32".
 Json model_config_json(const ModelConfig& config, std::string_view dtype_name);
 
 }  // namespace bt

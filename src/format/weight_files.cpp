@@ -1,0 +1,131 @@
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "bt/core/error.h"
+#include "bt/core/json.h"
+#include "bt/core/strings.h"
+#include "bt/format/safetensors.h"
+#include "file_name.h"
+
+namespace bt {
+namespace {
+
+constexpr size_t kMaxShards = 10'000;
+
+// Tensor name to shard file name, as the index says.
+std::map<std::string, std::string> read_weight_map(const std::string& index_path) {
+  const Json index = Json::parse_file(index_path);
+  const std::string where = str(index_path, ": weight_map");
+  std::map<std::string, std::string> shard_of;
+  for (const auto& [tensor, value] : index.at("weight_map", index_path).as_object(where)) {
+    const std::string& shard = value.as_string(str(where, ".", tensor));
+    if (!is_plain_file_name(shard)) {
+      fail_bad_file({.what = "shard name is not a plain file name",
+                     .where = str(where, ".", tensor),
+                     .expected = "a file beside the index",
+                     .found = Json(shard).dump()});
+    }
+    shard_of[tensor] = shard;
+  }
+  return shard_of;
+}
+
+std::set<std::string> shard_names(const std::map<std::string, std::string>& shard_of, const std::string& index_path) {
+  std::set<std::string> shards;
+  for (const auto& [tensor, shard] : shard_of) shards.insert(shard);
+  if (shards.empty() || shards.size() > kMaxShards) {
+    fail_bad_file({.what = "bad number of shards",
+                   .where = str(index_path, ": weight_map"),
+                   .expected = str("1 to ", kMaxShards),
+                   .found = str(shards.size())});
+  }
+  return shards;
+}
+
+// The index and the headers of the shards must tell the same story.
+void check_index(const std::map<std::string, std::string>& shard_of, const std::vector<SafetensorsFile>& files,
+                 const std::string& index_path) {
+  std::map<std::string, const SafetensorsFile*> by_shard;
+  for (const SafetensorsFile& file : files) {
+    const std::string shard = std::filesystem::path(file.path()).filename().string();
+    by_shard[shard] = &file;
+    for (const TensorEntry& entry : file.header().tensors) {
+      const auto listed = shard_of.find(entry.name);
+      if (listed == shard_of.end() || listed->second != shard) {
+        fail_bad_file({.what = "shard holds a tensor that the index does not place there",
+                       .where = str(file.path(), ": tensor ", entry.name),
+                       .expected = str("an entry in ", index_path),
+                       .found = listed == shard_of.end() ? "none" : listed->second,
+                       .next_step = "save the model again, so that index and shards agree"});
+      }
+    }
+  }
+  for (const auto& [tensor, shard] : shard_of) {
+    if (by_shard.at(shard)->find(tensor) == nullptr) {
+      fail_bad_file({.what = "tensor is not in its shard",
+                     .where = str(index_path, ": weight_map.", tensor),
+                     .expected = str("a tensor of ", shard),
+                     .found = "none"});
+    }
+  }
+}
+
+std::vector<SafetensorsFile> open_shards(const std::string& folder, const std::string& index_path) {
+  const std::map<std::string, std::string> shard_of = read_weight_map(index_path);
+  const std::set<std::string> shards = shard_names(shard_of, index_path);
+  std::vector<SafetensorsFile> files;
+  files.reserve(shards.size());
+  for (const std::string& shard : shards) files.emplace_back((std::filesystem::path(folder) / shard).string());
+  check_index(shard_of, files, index_path);
+  return files;
+}
+
+std::vector<SafetensorsFile> open_weights(const std::string& folder) {
+  const std::filesystem::path root(folder);
+  const std::string single = (root / "model.safetensors").string();
+  const std::string index = (root / "model.safetensors.index.json").string();
+  std::vector<SafetensorsFile> files;
+  std::error_code ignored;
+  if (std::filesystem::exists(single, ignored)) {
+    files.emplace_back(single);
+  } else if (std::filesystem::exists(index, ignored)) {
+    files = open_shards(folder, index);
+  } else {
+    fail_bad_file(
+        {.what = "no weights in the folder",
+         .where = folder,
+         .expected = "model.safetensors or model.safetensors.index.json",
+         .next_step = "pickled .bin and .pt files are never read: convert them with transformers' save_pretrained"});
+  }
+  return files;
+}
+
+}  // namespace
+
+WeightFiles::WeightFiles(const std::string& folder) : folder_(folder), files_(open_weights(folder)) {
+  for (const SafetensorsFile& file : files_) {
+    for (const TensorEntry& entry : file.header().tensors) by_name_.emplace(entry.name, Found{&file, &entry});
+  }
+}
+
+bool WeightFiles::contains(std::string_view name) const { return by_name_.find(name) != by_name_.end(); }
+
+WeightFiles::Found WeightFiles::at(std::string_view name) const {
+  const auto found = by_name_.find(name);
+  if (found == by_name_.end()) {
+    fail_bad_file({.what = "tensor is missing",
+                   .where = folder_,
+                   .expected = std::string(name),
+                   .found = str(by_name_.size(), " other tensors")});
+  }
+  return found->second;
+}
+
+std::vector<std::string> WeightFiles::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, found] : by_name_) names.push_back(name);
+  return names;
+}
+
+}  // namespace bt
