@@ -6,8 +6,9 @@ find_package(CLI11 REQUIRED)
 find_package(PCRE2 REQUIRED)
 find_package(SentencePiece REQUIRED)
 find_package(yaml-cpp REQUIRED)
+set(BT_YAML_CPP yaml-cpp::yaml-cpp)
 if(NOT TARGET yaml-cpp::yaml-cpp)  # 0.7 and older
-  add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
+  set(BT_YAML_CPP yaml-cpp)
 endif()
 
 # Header only, so that nothing built here needs the shared spdlog and fmt of one distribution release.
