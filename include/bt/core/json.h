@@ -1,9 +1,8 @@
 // Strict JSON: UTF-8, no duplicate keys, depth at most 64, typed getters that name file and key.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,7 +11,8 @@
 
 namespace bt {
 
-// A JSON value. Objects keep the order of the file. Integers and floats are told apart by their spelling.
+// A JSON value. Objects keep the order of the file. Integers and floats are told apart by their spelling; an integer of
+// more than 64 bits is held as a float, so the integer getters refuse it.
 class Json {
  public:
   using Array = std::vector<Json>;
@@ -20,11 +20,16 @@ class Json {
   using Object = std::vector<Member>;
 
   Json() = default;  // null
+  Json(const Json&);
+  Json(Json&&) noexcept;
+  Json& operator=(const Json&);
+  Json& operator=(Json&&) noexcept;
+  ~Json();
   Json(std::nullptr_t) {}
   Json(bool value) : value_(value) {}
   Json(int value) : value_(static_cast<int64_t>(value)) {}
   Json(int64_t value) : value_(value) {}
-  Json(uint64_t value) : value_(value) {}
+  Json(uint64_t value);  // held as int64_t where it fits
   Json(double value) : value_(value) {}  // NaN and infinity are written as strings "NaN", "Infinity", "-Infinity"
   Json(const char* value) : value_(std::string(value)) {}
   Json(std::string value) : value_(std::move(value)) {}
@@ -40,13 +45,14 @@ class Json {
   // indent < 0: one line. Strings must be UTF-8; invalid bytes become U+FFFD.
   std::string dump(int indent = -1) const;
 
-  bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
-  bool is_bool() const { return std::holds_alternative<bool>(value_); }
-  bool is_integer() const { return std::holds_alternative<int64_t>(value_) || std::holds_alternative<uint64_t>(value_); }
-  bool is_number() const { return is_integer() || std::holds_alternative<double>(value_); }
-  bool is_string() const { return std::holds_alternative<std::string>(value_); }
-  bool is_array() const { return std::holds_alternative<Array>(value_); }
-  bool is_object() const { return std::holds_alternative<Object>(value_); }
+  bool is_null() const { return is<std::monostate>(); }
+  bool is_bool() const { return is<bool>(); }
+  bool is_integer() const { return is<int64_t>() || is<uint64_t>(); }
+  bool fits_int() const { return is<int64_t>(); }  // an integer that as_int gives
+  bool is_number() const { return is_integer() || is<double>(); }
+  bool is_string() const { return is<std::string>(); }
+  bool is_array() const { return is<Array>(); }
+  bool is_object() const { return is<Object>(); }
   const char* type_name() const;
 
   // Typed getters. `where` names the place ("config.json: hidden_size"); a wrong type is ExitCode::bad_file.
@@ -65,9 +71,13 @@ class Json {
   void set(std::string key, Json value);  // replaces or appends; null becomes an object
   void push_back(Json value);             // null becomes an array
 
+  // Equal values; members in the same order. An integer never equals a float.
   friend bool operator==(const Json& a, const Json& b);
 
  private:
+  template <class T>
+  bool is() const { return std::holds_alternative<T>(value_); }
+
   std::variant<std::monostate, bool, int64_t, uint64_t, double, std::string, Array, Object> value_;
 };
 

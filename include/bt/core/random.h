@@ -5,13 +5,15 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 namespace bt {
 
 // Ten Philox rounds of `counter` under `key`.
 std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
-// A stream of draws keyed by (seed, stream, index); cheap to construct anywhere.
+// A stream of draws keyed by (seed, stream, index); cheap to construct anywhere. The seed is Philox's key; the counter
+// starts at the Philox image of (index, stream), so no two streams of a seed start alike.
 class CounterRng {
  public:
   CounterRng(uint64_t seed, uint64_t stream, uint64_t index = 0);
@@ -31,10 +33,11 @@ class CounterRng {
 // Fisher-Yates permutation of 0 … count - 1 from (seed, stream).
 void permutation(uint64_t seed, uint64_t stream, std::span<int64_t> out);
 
-// out[i] = mean-free normal of the given deviation from (seed, stream, i / 4), the same for any split of the span.
-void fill_normal(std::span<float> out, double deviation, uint64_t seed, uint64_t stream);
+// out[i] = normal draw number `offset` + i of (seed, stream), with mean 0 and the given standard deviation: filling a
+// range in parts, each with its offset, gives the same values as filling it at once. About 15 ns a value.
+void fill_normal(std::span<float> out, double deviation, uint64_t seed, uint64_t stream, uint64_t offset = 0);
 
 // A 64-bit stream id from a name ("layers.3.w_in"): FNV-1a.
-uint64_t stream_id(const char* name);
+uint64_t stream_id(std::string_view name);
 
 }  // namespace bt
