@@ -137,16 +137,16 @@ TEST(StepStarts, KindNoneKeepsThePromptEndAlone) {
 }
 
 TEST(StepBegin, NeverReachesBackIntoThePromptExceptForTheTokenHeldBack) {
-  EXPECT_EQ(step_begin(0, 5, 5, {}), 0);                  // the prompt's own end
-  EXPECT_EQ(step_begin(5, 8, 5, {}), 5);                  // the first response step
-  EXPECT_EQ(step_begin(0, 8, 5, response_only()), 5);     // the prompt's end was no boundary
-  EXPECT_EQ(step_begin(4, 8, 5, response_only()), 5);     // a boundary inside the prompt was the last one
-  EXPECT_EQ(step_begin(0, 3, 5, response_only()), 0);     // a boundary inside the prompt
+  EXPECT_EQ(step_begin(0, 5, 5, {}), 0);               // the prompt's own end
+  EXPECT_EQ(step_begin(5, 8, 5, {}), 5);               // the first response step
+  EXPECT_EQ(step_begin(0, 8, 5, response_only()), 5);  // the prompt's end was no boundary
+  EXPECT_EQ(step_begin(4, 8, 5, response_only()), 5);  // a boundary inside the prompt was the last one
+  EXPECT_EQ(step_begin(0, 3, 5, response_only()), 0);  // a boundary inside the prompt
   const TriggerOptions before{.before_boundary_token = true};
   EXPECT_EQ(step_begin(0, 4, 5, before), 0);
-  EXPECT_EQ(step_begin(4, 7, 5, before), 4);              // row 4 is the prompt token held back
+  EXPECT_EQ(step_begin(4, 7, 5, before), 4);  // row 4 is the prompt token held back
   EXPECT_EQ(step_begin(4, 5, 5, before), 4);
-  EXPECT_EQ(step_begin(0, 5, 5, before), 5);              // first response token fires, nothing written: empty step
+  EXPECT_EQ(step_begin(0, 5, 5, before), 5);  // first response token fires, nothing written: empty step
 }
 
 std::string refusal(const TriggerOptions& trigger, const BoundaryTable& of) {
@@ -214,9 +214,13 @@ TEST(StepStarts, AgreesWithTheScannerAndWithThePlainDefinitionOnRandomSequences)
     std::vector<int32_t> ids(static_cast<size_t>(below(24)));
     for (int32_t& id : ids) id = below(8);
     const int64_t prompt = below(static_cast<int>(ids.size()) + 1);
-    const TriggerOptions trigger{.kind = kinds[below(4)], .every_n = 1 + below(4), .token_ids = {below(8)},
-                                 .min_step_tokens = below(4), .at_prompt_end = below(2) == 0,
-                                 .inside_prompt = below(2) == 0, .max_calls = below(4),
+    const TriggerOptions trigger{.kind = kinds[below(4)],
+                                 .every_n = 1 + below(4),
+                                 .token_ids = {below(8)},
+                                 .min_step_tokens = below(4),
+                                 .at_prompt_end = below(2) == 0,
+                                 .inside_prompt = below(2) == 0,
+                                 .max_calls = below(4),
                                  .before_boundary_token = below(2) == 0};
     const int64_t after = trigger.before_boundary_token ? 0 : 1;
     BoundaryScanner scanner(table(), trigger, kEos);

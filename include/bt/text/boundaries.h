@@ -29,18 +29,18 @@ class BoundaryTable {
 
 // When a boundary fires. Shared by plans (teacher forcing) and decoding.
 struct TriggerOptions {
-  std::string kind = "newline";      // newline | every_n | tokens | none
-  int64_t every_n = 16;              // every_n: tokens per step
-  std::vector<int32_t> token_ids;    // tokens: ids that end a step
-  int64_t min_step_tokens = 1;       // tokens with a visible character a step needs before it may end
-  bool at_prompt_end = true;         // the end of the prompt is a boundary
-  bool inside_prompt = false;        // newlines inside the prompt are boundaries too
-  int64_t max_calls = 0;             // boundaries acted on per sequence, 0: no limit (the prompt's end counts)
+  std::string kind = "newline";        // newline | every_n | tokens | none
+  int64_t every_n = 16;                // every_n: tokens per step
+  std::vector<int32_t> token_ids;      // tokens: ids that end a step
+  int64_t min_step_tokens = 1;         // tokens with a visible character a step needs before it may end
+  bool at_prompt_end = true;           // the end of the prompt is a boundary
+  bool inside_prompt = false;          // newlines inside the prompt are boundaries too
+  int64_t max_calls = 0;               // boundaries acted on per sequence, 0: no limit (the prompt's end counts)
   bool before_boundary_token = false;  // rewrite_at: before_newline; the boundary token opens the next step
 };
 
-// Refuses options that no sequence could obey: an unknown kind, every_n < 1, ids out of the vocabulary, or newline steps
-// with a tokenizer that has no newline token. ExitCode::usage.
+// Refuses options that no sequence could obey: an unknown kind, every_n < 1, ids outside the vocabulary, or newline
+// steps with a tokenizer that has no newline token. ExitCode::usage.
 void check_trigger(const TriggerOptions& trigger, const BoundaryTable& table);
 
 // Feeds a whole sequence one token at a time (prompt, begin_response, response) and says where a boundary fires. The
@@ -64,14 +64,15 @@ class BoundaryScanner {
   TriggerOptions trigger_;
   std::vector<int32_t> eos_ids_;
   bool in_prompt_ = true;
-  bool just_fired_ = false;            // at the last token pushed
-  int64_t visible_ = 0, tokens_ = 0;   // of the open step
-  int64_t length_ = 0, calls_ = 0;     // of the sequence
+  bool just_fired_ = false;           // at the last token pushed
+  int64_t visible_ = 0, tokens_ = 0;  // of the open step
+  int64_t length_ = 0, calls_ = 0;    // of the sequence
 };
 
 // The first token index of every step after the first, strictly ascending: with the default timing the token after a
-// boundary token; with before_boundary_token the boundary token itself. `prompt_length` tokens come before the response;
-// the prompt's end, when a boundary, is reported as prompt_length (or prompt_length - 1 with before_boundary_token).
+// boundary token; with before_boundary_token the boundary token itself. `prompt_length` tokens come before the
+// response; the prompt's end, when a boundary, is reported as prompt_length (prompt_length - 1 with
+// before_boundary_token).
 // A boundary with no token before or after the cut is not reported. Equals BoundaryScanner on the same tokens.
 std::vector<int64_t> step_starts(std::span<const int32_t> ids, int64_t prompt_length, const BoundaryTable& table,
                                  const TriggerOptions& trigger, const std::vector<int32_t>& eos_ids);

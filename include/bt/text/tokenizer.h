@@ -30,17 +30,30 @@ class Tokenizer {
   virtual void save(const std::string& folder) const = 0;
 };
 
-// From a folder (tokenizer.model, or bytes.tokenizer.json) or a file. "bytes" gives the byte tokenizer (256 bytes, then
-// bos, eos, pad). ExitCode::bad_file when there is none.
+// From a folder (tokenizer.model, or bytes.tokenizer.json) or a file of either kind. "bytes" gives the byte tokenizer
+// (256 bytes, then bos, eos, pad). ExitCode::bad_file when there is none or it is malformed.
+//
+// A SentencePiece model that leaves text as it is (no dummy prefix, identity normalisation) and has byte pieces is
+// exact: decode(encode(x)) == x for any bytes, U+2581 and invalid UTF-8 included. Others follow SentencePiece's own
+// rules. add_special puts BOS in front where there is one; add_bos_token and add_eos_token of a tokenizer_config.json
+// beside the model say otherwise.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path);
 
 struct TokenizerTraining {
-  int64_t vocab_size = 0;
+  int64_t vocab_size = 0;          // at most; fewer when the texts give no more. Special tokens and bytes included
   std::string model_type = "bpe";  // bpe | unigram
-  uint64_t seed = 0;
+  uint64_t seed = 0;               // of SentencePiece's generator; its low 32 bits
+  // 256 entries that make any byte encodable. A vocabulary below about 300 entries must do without: a character of no
+  // training text then becomes unk and does not decode.
+  bool byte_fallback = true;
+  // Pieces of text that are one token each wherever they occur (the longest match wins), white space included.
+  std::vector<std::string> words;
 };
-// Trains a SentencePiece model on `texts` and writes it to `model_path`: identity normalisation, byte fallback, white
-// space kept as it is, digits split, "\n" a piece of its own.
-void train_sentencepiece(const std::vector<std::string>& texts, const TokenizerTraining& options, const std::string& model_path);
+
+// Trains a SentencePiece model on `texts` and writes it to `model_path`: identity normalisation, white space kept as it
+// is, digits split, "\n" a token of its own, which no other token contains. Ids: 0 unk, 1 bos, 2 eos, 3 pad. The same
+// input gives the same file. ExitCode::usage when the vocabulary is too small for the characters of the texts.
+void train_sentencepiece(const std::vector<std::string>& texts, const TokenizerTraining& options,
+                         const std::string& model_path);
 
 }  // namespace bt

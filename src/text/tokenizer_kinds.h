@@ -1,0 +1,19 @@
+// The kinds of tokenizer that load_tokenizer chooses from.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "bt/text/tokenizer.h"
+
+namespace bt {
+
+inline constexpr char kByteTokenizerFile[] = "bytes.tokenizer.json";
+inline constexpr char kSentencePieceFile[] = "tokenizer.model";
+inline constexpr char kTokenizerConfigFile[] = "tokenizer_config.json";
+
+std::unique_ptr<Tokenizer> make_byte_tokenizer();
+std::unique_ptr<Tokenizer> load_byte_tokenizer(const std::string& file);
+std::unique_ptr<Tokenizer> load_sentencepiece(const std::string& file);
+
+}  // namespace bt
