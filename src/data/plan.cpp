@@ -31,8 +31,8 @@ void check_example(const Example& example, size_t index, int64_t vocab_size) {
                    .expected = str("0 to ", length),
                    .found = str(example.prompt_length)});
   }
-  const auto bad = std::find_if(example.ids.begin(), example.ids.end(),
-                                [&](int32_t id) { return id < 0 || id >= vocab_size; });
+  const auto bad =
+      std::find_if(example.ids.begin(), example.ids.end(), [&](int32_t id) { return id < 0 || id >= vocab_size; });
   if (bad != example.ids.end()) {
     fail_bad_file({.what = "a token id is outside the vocabulary",
                    .where = where(),

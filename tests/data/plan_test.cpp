@@ -25,7 +25,8 @@ Example example(std::vector<int32_t> ids, int64_t prompt_length, int64_t source 
 
 std::vector<std::vector<int64_t>> ranges(const Plan& plan) {
   std::vector<std::vector<int64_t>> out;
-  for (const Segment& s : plan.segments) out.push_back({s.sequence, s.parent, s.depth, s.prefix_end, s.begin, s.end, s.event});
+  for (const Segment& s : plan.segments)
+    out.push_back({s.sequence, s.parent, s.depth, s.prefix_end, s.begin, s.end, s.event});
   return out;
 }
 
@@ -38,7 +39,8 @@ std::vector<std::vector<int64_t>> events(const Plan& plan) {
 using Row = std::vector<int64_t>;
 
 TEST(Plan, PacksTwoSequencesAsWrittenByHand) {
-  const Plan plan = make_plan({example({2, 3, 4, kEosId}, 2, 70), example({5, 6, 1, 7, 1, kEosId}, 1, 71)}, kTable, {}, kEos);
+  const Plan plan =
+      make_plan({example({2, 3, 4, kEosId}, 2, 70), example({5, 6, 1, 7, 1, kEosId}, 1, 71)}, kTable, {}, kEos);
   EXPECT_THAT(plan.ids, ElementsAre(5, 6, 1, 7, 1, 0, 2, 3, 4, 0));
   EXPECT_THAT(plan.positions, ElementsAre(0, 1, 2, 3, 4, 5, 0, 1, 2, 3));
   EXPECT_THAT(plan.targets, ElementsAre(6, 1, 7, 1, 0, -1, -1, 4, 0, -1));
@@ -51,7 +53,8 @@ TEST(Plan, PacksTwoSequencesAsWrittenByHand) {
   EXPECT_THAT(ranges(plan), ElementsAre(Row{0, -1, 0, 0, 0, 1, 0}, Row{1, -1, 0, 0, 6, 8, 1},  // the prompts
                                         Row{0, 0, 1, 1, 1, 3, 2}, Row{1, 1, 1, 2, 8, 10, -1},  // the first steps
                                         Row{0, 2, 2, 3, 3, 5, 3}, Row{0, 4, 3, 5, 5, 6, -1}));
-  EXPECT_THAT(events(plan), ElementsAre(Row{0, 0, 0, 0, 1}, Row{1, 1, 0, 0, 2}, Row{0, 2, 1, 1, 3}, Row{0, 4, 2, 3, 5}));
+  EXPECT_THAT(events(plan),
+              ElementsAre(Row{0, 0, 0, 0, 1}, Row{1, 1, 0, 0, 2}, Row{0, 2, 1, 1, 3}, Row{0, 4, 2, 3, 5}));
   EXPECT_THAT(plan.depth_begin, ElementsAre(0, 2, 4, 5, 6));
   EXPECT_EQ(plan.depths(), 4);
 }
@@ -59,7 +62,8 @@ TEST(Plan, PacksTwoSequencesAsWrittenByHand) {
 TEST(Plan, BeforeTheBoundaryTokenThatTokenOpensTheNextSegment) {
   const TriggerOptions trigger{.before_boundary_token = true};
   const Plan plan = make_plan({example({5, 6, 7, 1, 8}, 2)}, kTable, trigger, kEos);
-  EXPECT_THAT(ranges(plan), ElementsAre(Row{0, -1, 0, 0, 0, 1, 0}, Row{0, 0, 1, 1, 1, 3, 1}, Row{0, 1, 2, 3, 3, 5, -1}));
+  EXPECT_THAT(ranges(plan),
+              ElementsAre(Row{0, -1, 0, 0, 0, 1, 0}, Row{0, 0, 1, 1, 1, 3, 1}, Row{0, 1, 2, 3, 3, 5, -1}));
   EXPECT_THAT(events(plan), ElementsAre(Row{0, 0, 0, 0, 1}, Row{0, 1, 1, 1, 3}));
 }
 
@@ -70,8 +74,8 @@ TEST(Plan, WithoutThePromptsEndTheFirstStepBeginsAtTheResponse) {
 }
 
 TEST(Plan, NoTriggerGivesOneSegmentPerSequence) {
-  const Plan plan = make_plan({example({5, 1, 7, 1}, 1), example({5}, 1)}, kTable,
-                              {.kind = "none", .at_prompt_end = false}, kEos);
+  const Plan plan =
+      make_plan({example({5, 1, 7, 1}, 1), example({5}, 1)}, kTable, {.kind = "none", .at_prompt_end = false}, kEos);
   EXPECT_THAT(ranges(plan), ElementsAre(Row{0, -1, 0, 0, 0, 4, -1}, Row{1, -1, 0, 0, 4, 5, -1}));
   EXPECT_THAT(plan.events, IsEmpty());
 }
@@ -90,7 +94,8 @@ TEST(Plan, EmptyBatchIsAnEmptyPlan) {
 
 TEST(Plan, SortsStablyByFallingNumberOfSegments) {
   const Plan plan = make_plan({example({2, 2, 1, 2}, 1, 0), example({2, 2}, 1, 1), example({2, 2, 1, 2, 1, 2}, 1, 2),
-                               example({2, 3, 1, 3}, 1, 3), example({2}, 1, 4)}, kTable, {}, kEos);
+                               example({2, 3, 1, 3}, 1, 3), example({2}, 1, 4)},
+                              kTable, {}, kEos);
   std::vector<int64_t> sources;
   for (const PlanSequence& s : plan.sequences) sources.push_back(s.source);
   EXPECT_THAT(sources, ElementsAre(2, 0, 3, 1, 4));
@@ -161,8 +166,11 @@ TEST(Plan, InvariantsHoldOnRandomBatches) {
       const int prompt = below(static_cast<int>(ids.size()) + 1);
       batch.push_back(example(ids, prompt, i));
     }
-    const TriggerOptions trigger{.min_step_tokens = below(3), .at_prompt_end = below(2) == 0, .inside_prompt = below(2) == 0,
-                                 .max_calls = below(4), .before_boundary_token = below(2) == 0};
+    const TriggerOptions trigger{.min_step_tokens = below(3),
+                                 .at_prompt_end = below(2) == 0,
+                                 .inside_prompt = below(2) == 0,
+                                 .max_calls = below(4),
+                                 .before_boundary_token = below(2) == 0};
     expect_invariants(make_plan(batch, kTable, trigger, kEos));
     if (HasFatalFailure()) FAIL() << "trial " << trial;
   }

@@ -12,29 +12,29 @@ namespace bt {
 // One training or scoring example.
 struct Example {
   std::vector<int32_t> ids;
-  int64_t prompt_length = 0;         // ids before the response
-  std::vector<uint8_t> supervised;   // per token: its prediction counts in the loss (token 0 never)
-  int64_t source = 0;                // index in the data set; keys the random numbers of this sequence
+  int64_t prompt_length = 0;        // ids before the response
+  std::vector<uint8_t> supervised;  // per token: its prediction counts in the loss (token 0 never)
+  int64_t source = 0;               // index in the data set; keys the random numbers of this sequence
 };
 
 enum class SegmentKind : uint8_t { step, latent, branch };
 
 // A run of tokens that attends to its parent chain and, causally, to itself.
 struct Segment {
-  int32_t sequence = 0;      // of Plan::sequences
-  int32_t parent = -1;       // segment whose end this one continues; -1: the sequence's first
-  int32_t depth = 0;         // number of ancestors
-  int64_t prefix_end = 0;    // rows [0, prefix_end) of the parent chain are visible
+  int32_t sequence = 0;        // of Plan::sequences
+  int32_t parent = -1;         // segment whose end this one continues; -1: the sequence's first
+  int32_t depth = 0;           // number of ancestors
+  int64_t prefix_end = 0;      // rows [0, prefix_end) of the parent chain are visible
   int64_t begin = 0, end = 0;  // packed token range
-  int32_t event = -1;        // boundary event after the last token; -1: none
+  int32_t event = -1;          // boundary event after the last token; -1: none
   SegmentKind kind = SegmentKind::step;
 };
 
 struct PlanSequence {
   int64_t begin = 0, end = 0;  // packed token range
   int64_t prompt_length = 0;
-  int64_t source = 0;          // Example::source
-  int64_t example = 0;         // index in the batch given to make_plan
+  int64_t source = 0;   // Example::source
+  int64_t example = 0;  // index in the batch given to make_plan
 };
 
 // A boundary event: one sequence's cache is acted on between two of its segments.
@@ -47,18 +47,19 @@ struct PlanEvent {
 
 // Sequences are ordered by falling number of segments (stable), so that the sequences alive at a depth are a prefix.
 struct Plan {
-  std::vector<int32_t> ids, positions, targets;   // targets: the next token's id, or -1 where nothing is predicted
+  std::vector<int32_t> ids, positions, targets;  // targets: the next token's id, or -1 where nothing is predicted
   std::vector<PlanSequence> sequences;
-  std::vector<Segment> segments;                  // grouped by depth, then by sequence
-  std::vector<int64_t> depth_begin;               // segments of depth d: [depth_begin[d], depth_begin[d + 1])
-  std::vector<PlanEvent> events;                  // in segment order
+  std::vector<Segment> segments;     // grouped by depth, then by sequence
+  std::vector<int64_t> depth_begin;  // segments of depth d: [depth_begin[d], depth_begin[d + 1])
+  std::vector<PlanEvent> events;     // in segment order
   int64_t supervised_tokens = 0;
   int64_t tokens() const { return static_cast<int64_t>(ids.size()); }
   int64_t depths() const { return static_cast<int64_t>(depth_begin.size()) - 1; }
 };
 
 // Packs the batch without padding. Positions count from 0 in every sequence; the target of token i is the id of token
-// i + 1 where that one is supervised. With trigger.kind "none" and no prompt-end boundary every sequence is one segment.
+// i + 1 where that one is supervised. With trigger.kind "none" and no prompt-end boundary every sequence is one
+// segment.
 // ExitCode::bad_file names the example that is empty, longer than int32 can count, holds an id outside the table's
 // vocabulary, or whose mask or prompt does not fit its length. Linear in tokens.
 Plan make_plan(const std::vector<Example>& batch, const BoundaryTable& table, const TriggerOptions& trigger,
