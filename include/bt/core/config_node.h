@@ -9,12 +9,12 @@
 
 namespace bt {
 
-// Line and column count from 1; 0 means "not from a file" (a default or an override).
+// Line and column count from 1, the column in bytes; 0 means "not from a file" (a default or an override).
 struct ConfigMark {
-  std::string source;  // file name, or "command line"
+  std::string source;  // file name, or "command line: a.b.c=value"
   int line = 0;
   int column = 0;
-  std::string text() const;  // "run.yaml:3:5"
+  std::string text() const;  // "run.yaml:3:5", or the source alone
 };
 
 struct ConfigNode {
@@ -28,7 +28,10 @@ struct ConfigNode {
   std::vector<Entry> entries;
   ConfigMark mark;
 
-  const ConfigNode* find(std::string_view key) const;
+  bool is_null() const { return kind == Kind::null; }
+  bool is_map() const { return kind == Kind::map; }
+  const ConfigNode* find(std::string_view key) const;  // nullptr when absent or when this is not a map
+  std::string describe() const;                        // for messages: the string "x" | 12 | a list | a map | null
 };
 
 struct ConfigNode::Entry {
@@ -41,7 +44,8 @@ struct ConfigNode::Entry {
 ConfigNode parse_yaml(std::string_view text, std::string_view source);
 ConfigNode parse_yaml_file(const std::string& path);
 
-// Applies "a.b.c=value" (a leading "--" is allowed): the value is parsed as YAML, missing maps are made.
+// Applies "a.b.c=value" (a leading "--" is allowed): the value is parsed as YAML and replaces what was there, missing
+// maps are made. ExitCode::usage for a malformed assignment or a path through something that is no map.
 void apply_override(ConfigNode& root, std::string_view assignment);
 
 }  // namespace bt
