@@ -1,0 +1,14 @@
+// Templates such as "{question}\n": {key} stands for a field of a document, "{{" and "}}" for braces.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "bt/core/json.h"
+
+namespace bt {
+
+// ExitCode::usage for a lone brace or a key that `document` does not have; a field that is no string is written as JSON.
+std::string render_prompt(std::string_view prompt_template, const Json& document);
+
+}  // namespace bt

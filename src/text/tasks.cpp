@@ -1,0 +1,99 @@
+#include "bt/text/tasks.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "bt/core/error.h"
+#include "bt/core/strings.h"
+#include "bt/text/json_lines.h"
+#include "bt/text/prompt_template.h"
+#include "bt/text/python_str.h"
+#include "task_families.h"
+
+namespace bt {
+namespace {
+
+std::vector<Task> all_tasks() {
+  std::vector<Task> out;
+  for (auto family : {gsm8k_tasks, math_tasks, word_problem_tasks, theorem_tasks, choice_tasks}) {
+    std::vector<Task> members = family();
+    std::move(members.begin(), members.end(), std::back_inserter(out));
+  }
+  return out;
+}
+
+std::vector<Json> read_documents(const Task& task, const std::string& data_dir) {
+  const std::string path = data_dir + "/" + task.data_file;
+  std::vector<Json> documents = task.read ? task.read(path) : read_json_lines(path);
+  if (!task.only_type.empty()) std::erase_if(documents, [&](const Json& d) { return text_of(d, "type") != task.only_type; });
+  if (documents.empty()) {
+    fail_bad_file({.what = "no document for the task", .where = path, .expected = str("documents of ", task.name), .found = "none"});
+  }
+  return documents;
+}
+
+}  // namespace
+
+const std::string& text_of(const Json& document, std::string_view key) {
+  const std::string where = str("document: ", key);
+  return document.at(key, where).as_string(where);
+}
+
+std::function<std::vector<std::string>(size_t, const std::string&)> fixed_preamble(
+    const std::vector<Exemplar>& exemplars, std::string (*question_of)(std::string_view question)) {
+  std::string text;
+  for (const Exemplar& exemplar : exemplars) text += question_of(exemplar.question) + " " + exemplar.answer + "\n\n";
+  return [text](size_t documents, const std::string&) { return std::vector<std::string>(documents, text); };
+}
+
+const std::vector<Task>& tasks() {
+  static const std::vector<Task> all = all_tasks();
+  return all;
+}
+
+const Task& find_task(std::string_view name) {
+  std::vector<std::string> names;
+  for (const Task& task : tasks()) {
+    if (task.name == name) return task;
+    names.push_back(task.name);
+  }
+  const std::string nearest = nearest_name(name, names);
+  fail_usage({.what = "unknown task", .where = "--task", .expected = nearest.empty() ? "a task's name" : nearest,
+              .found = std::string(name), .next_step = "bt-eval tasks lists them"});
+}
+
+std::string gold_of(const Task& task, const Json& document) {
+  const std::string where = str("document of ", task.name, ": ", task.gold_field);
+  const Json& gold = document.at(task.gold_field, where);
+  return gold.is_string() ? gold.as_string(where) : gold.dump();
+}
+
+std::vector<Prompt> make_prompts(const Task& task, const std::string& data_dir, const PromptOptions& options) {
+  if (task.default_template.empty() && !options.prompt_template.empty()) {
+    fail_usage({.what = "the task has a prompt of its own", .where = "prompt template for " + task.name,
+                .next_step = "leave the template out, or evaluate gsm8k_sft or math_sft"});
+  }
+  std::vector<Json> documents = read_documents(task, data_dir);
+  const size_t count = static_cast<size_t>(std::clamp<int64_t>(options.limit, 0, static_cast<int64_t>(documents.size())));
+  const std::string& chosen = options.prompt_template.empty() ? task.default_template : options.prompt_template;
+  const std::vector<std::string> preambles =
+      task.preambles ? task.preambles(count, data_dir) : std::vector<std::string>(count);
+
+  std::vector<Prompt> prompts;
+  for (size_t i = 0; i < count; ++i) {
+    Json& document = documents[i];
+    const std::string question = chosen.empty() ? task.question(document) : render_prompt(chosen, document);
+    prompts.push_back({static_cast<int64_t>(i), std::move(document), preambles[i] + question, {}});
+    prompts.back().target = task.target(prompts.back().document);
+  }
+  return prompts;
+}
+
+std::string cut_at_stops(std::string_view completion, const std::vector<std::string>& stop) {
+  for (const std::string& text : stop) {
+    if (!text.empty()) completion = completion.substr(0, completion.find(text));
+  }
+  return std::string(completion);
+}
+
+}  // namespace bt
