@@ -39,8 +39,18 @@ void refuse_partial_rotation(const JsonReader& reader) {
   }
 }
 
+// Settings by layer type, {"full_attention": {...}, ...}, belong to families that are not read here; taken for plain
+// settings they would silently mean the defaults.
+void refuse_settings_by_layer(const JsonReader& reader) {
+  for (const char* key : {"full_attention", "sliding_attention"}) {
+    if (!reader.has(key)) continue;
+    fail_bad_file({.what = "rope settings by layer type are not supported", .where = reader.where(key)});
+  }
+}
+
 // Type and factors from rope_scaling or rope_parameters; theta is read apart.
 RopeConfig parse_scaling(const JsonReader& reader) {
+  refuse_settings_by_layer(reader);
   refuse_partial_rotation(reader);
   RopeConfig rope;
   rope.type = rope_type(reader);

@@ -1,5 +1,13 @@
 #include "bt/format/checkpoint_folder.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
 #include "bt/core/json.h"
 #include "bt/core/strings.h"
 #include "format_test_support.h"
@@ -161,6 +169,81 @@ TEST(CheckpointWriter, TakesOverWhatAKilledWriterLeft) {
   const Checkpoint saved = save(run.path(), 5);
   EXPECT_EQ(names_in(run.path()), std::vector<std::string>{"step_5"});
   EXPECT_EQ(names_in(saved.path), (std::vector<std::string>{"manifest.json", "state.json", "weights.safetensors"}));
+}
+
+constexpr std::chrono::microseconds kNever{-1};
+
+// Runs `action` in a process of its own, which is killed after `delay` or kills itself.
+template <class Action>
+void run_and_kill(std::chrono::microseconds delay, Action&& action) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    action();
+    ::_exit(1);
+  }
+  if (delay != kNever) {
+    std::this_thread::sleep_for(delay);
+    ::kill(child, SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+}
+
+TEST(CheckpointWriter, AKillBetweenTheCallsLeavesTheLastCheckpoint) {
+  const TempFolder run;
+  save(run.path(), 10);
+  for (int calls = 0; calls <= 2; ++calls) {
+    run_and_kill(kNever, [&] {
+      CheckpointWriter writer(run.path(), 20, 0);
+      if (calls >= 1) writer.add_bytes("state.json", "unfinished");
+      if (calls >= 2) write_text(writer.file_path("weights.safetensors"), "unfin");
+      ::raise(SIGKILL);
+    });
+    EXPECT_EQ(names_in(run.path()), (std::vector<std::string>{"step_10", "step_20.tmp"}));
+    EXPECT_EQ(find_latest_checkpoint(run.path())->step, 10);
+  }
+  save(run.path(), 20);
+  EXPECT_EQ(find_latest_checkpoint(run.path())->step, 20);
+}
+
+// Kills at arbitrary moments of saving, replacing and purging: whatever has a checkpoint's name is whole.
+TEST(CheckpointWriter, AKillAtAnyMomentLeavesOnlyWholeCheckpoints) {
+  const TempFolder run;
+  const std::string large(200'000, 'w');
+  save(run.path(), 1, large);
+  for (int round = 0; round < 40; ++round) {
+    run_and_kill(std::chrono::microseconds(500 + 733 * round), [&] {
+      for (int64_t step = 2;; ++step) {
+        save(run.path(), step, large);
+        save(run.path(), step, large);
+        purge_checkpoints(run.path(), {.keep_last = 2});
+      }
+    });
+    const std::vector<Checkpoint> checkpoints = list_checkpoints(run.path());
+    ASSERT_FALSE(checkpoints.empty());
+    for (const Checkpoint& checkpoint : checkpoints) verify_checkpoint(checkpoint.path);
+  }
+  save(run.path(), 1'000'000);
+  purge_checkpoints(run.path(), {.keep_last = 1});
+  EXPECT_EQ(names_in(run.path()), std::vector<std::string>{"step_1000000"});
+}
+
+// A limit on the size of files stands in for a full disk: write() fails in the middle.
+TEST(CheckpointWriter, AFailedWriteIsAnIoErrorAndLeavesTheLastCheckpoint) {
+  const TempFolder run;
+  save(run.path(), 10);
+  rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto previous = ::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{1000, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  expect_error(ExitCode::io, {"state.json", "disk space"}, [&] { save(run.path(), 20, std::string(5000, 'x')); });
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  ::signal(SIGXFSZ, previous);
+  EXPECT_EQ(names_in(run.path()), std::vector<std::string>{"step_10"});
+  EXPECT_EQ(find_latest_checkpoint(run.path())->step, 10);
 }
 
 TEST(CheckpointWriter, ReplacesADamagedCheckpointOfTheSameStep) {

@@ -124,6 +124,7 @@ TEST(ModelConfig, UnknownNamesAreRefusedByName) {
   expect_refused("hidden_act", R"("relu")", {"relu", "silu"});
   expect_refused("rope_scaling", R"({"rope_type": "yarn", "factor": 4})", {"yarn", "llama3"});
   expect_refused("rope_parameters", R"({"rope_type": "dynamic", "factor": 4})", {"dynamic"});
+  expect_refused("rope_parameters", R"({"full_attention": {"rope_theta": 5e5}})", {"full_attention"});
   expect_refused("quantization_config", R"({"bits": 4})", {"quantised"});
 }
 
