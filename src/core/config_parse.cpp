@@ -107,6 +107,7 @@ class TreeBuilder final : public YAML::EventHandler {
     } else if (expects_key()) {
       set_key(std::move(node));
     } else if (Container& container = open_.back(); container.node.is_map()) {
+      if (node.is_null()) node.mark = container.key_mark;  // an absent value has the place of whatever follows it
       container.node.entries.push_back({std::move(container.key), std::move(container.key_mark), std::move(node)});
       container.has_key = false;
     } else {

@@ -27,7 +27,8 @@ class OptionFields;
 struct Options {
   virtual ~Options() = default;
   virtual void fields(OptionFields& f) = 0;
-  // Checks that need more than one field. Called after reading; throws Error(usage) naming the key.
+  // Checks that need more than one field. Called after reading; throws Error(usage) whose `where` is the dotted key
+  // from the root ("train.steps"), which read_options completes with file, line and column.
   virtual void validate() const {}
 };
 
@@ -40,7 +41,8 @@ struct FieldInfo {
   bool required = false;             // must be given by the user
 };
 
-// Visited by Options::fields. Implementations: reader, YAML writer, help printer.
+// Visited by Options::fields, which may be called several times, also before anything is read. Implementations: reader,
+// YAML writer, help printer.
 class OptionFields {
  public:
   virtual ~OptionFields() = default;
@@ -56,21 +58,24 @@ class OptionFields {
   // A nested map.
   virtual void group(std::string_view key, Options& value, std::string_view help) = 0;
   // A nested map whose type is named by its own key `selector` (latent: {method: bt, ...}). `make` returns the options
-  // of a name, or nullptr for an unknown one; `names` lists the valid names. Absent map: `value` stays null.
+  // of a name, or nullptr for an unknown one; `names` lists the valid names. Absent or null map: `value` stays null.
+  // Absent selector: a non-empty `name` is the default.
   using MakeOptions = std::unique_ptr<Options> (*)(std::string_view name);
-  virtual void variant(std::string_view key, std::string_view selector, std::string& name, std::unique_ptr<Options>& value,
-                       MakeOptions make, const std::vector<std::string>& names, std::string_view help) = 0;
+  virtual void variant(std::string_view key, std::string_view selector, std::string& name,
+                       std::unique_ptr<Options>& value, MakeOptions make, const std::vector<std::string>& names,
+                       std::string_view help) = 0;
 };
 
-// Fills `options` from `node` (a map, or null for all defaults) and validates every group. Unknown keys, wrong types and
-// values out of range are Error(usage) with file:line:column and the nearest valid name. Integers may be written 3e4;
-// leading zeros are refused; booleans are true or false only.
+// Fills `options` from `node` (a map, or null for all defaults) and validates every group. Unknown keys, wrong types
+// and values out of range are Error(usage) with file:line:column, dotted key and the nearest valid name. Integers may
+// be written 3e4; leading zeros are refused; booleans are true or false only; numbers are finite. A quoted value is
+// always a string; a plain one is a string where one is asked for.
 void read_options(const ConfigNode& node, Options& options);
 
 // All fields with their values, nested, in declaration order; reading it back gives equal options.
 std::string write_options_yaml(Options& options);
 
-// One line per field: dotted key, type, default, range or choices, help.
+// A heading per group and one line per field: dotted key, type, default, range or choices, help.
 std::string describe_options(Options& options);
 
 }  // namespace bt
