@@ -71,6 +71,15 @@ function(bt_shared_library name)
   set_property(GLOBAL APPEND PROPERTY BT_SHARED_LIBRARIES ${name})
 endfunction()
 
+# bt_bundle(NAME LIBRARY): a copy of the shared third-party LIBRARY beside lib<NAME>.so, so that a build may be moved.
+function(bt_bundle name library)
+  get_target_property(type ${library} TYPE)
+  if(TARGET ${name} AND type STREQUAL "SHARED_LIBRARY")
+    add_custom_command(TARGET ${name} POST_BUILD COMMAND "${CMAKE_COMMAND}" -E copy_if_different
+      "$<TARGET_FILE:${library}>" "$<TARGET_FILE_DIR:${name}>/$<TARGET_SONAME_FILE_NAME:${library}>")
+  endif()
+endfunction()
+
 # bt_tests(MODULE): <module>_tests from tests/<module>/*_test.cpp. The first letters of a suite's name give its label:
 # Full* (fuzzing and long fault tests, run by tools/check --full) and Gpu* (run by tools/gpu-check).
 function(bt_tests name)
