@@ -10,6 +10,7 @@
 
 #include "bt/core/config_node.h"
 #include "bt/core/option_fields.h"
+#include "bt/data/dataset.h"
 #include "bt/format/model_config.h"
 #include "bt/options/method_options.h"
 #include "bt/text/tokenizer.h"
@@ -47,16 +48,18 @@ struct ModelOptions final : Options {
   ModelConfig scratch_config(const Tokenizer& vocabulary) const;  // precondition: from_scratch()
 };
 
-// What a text field of the data becomes: `{key}` stands for the example's field of that name.
 struct DataOptions final : Options {
   std::vector<std::string> train, validation;  // JSON Lines files
-  std::string prompt = "{question}\n";
+  std::string prompt = "{question}\n";  // templates: `{key}` stands for the record's field of that name
   std::string response = "{answer}";
   bool strip_calculator = true;        // removes GSM8K's <<48/2=24>> annotations
+  bool add_bos = false;                // in front of every example
   int64_t max_tokens = 1024;           // of an example
   std::string too_long = "drop";       // drop | truncate
   bool answer_only = true;             // the loss counts the response (and its end), not the prompt
+  int64_t length_window = 0;           // batches among which examples are grouped by length; 0: no grouping
   void fields(OptionFields& f) override;
+  DatasetSpec spec(const std::vector<std::string>& files) const;
 };
 
 struct TrainOptions final : Options {

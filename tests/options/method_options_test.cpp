@@ -1,0 +1,109 @@
+#include "bt/options/method_options.h"
+
+#include <gmock/gmock.h>
+
+#include "bt/core/config_node.h"
+#include "bt/core/error.h"
+
+namespace bt {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::unique_ptr<Options> read_method(const std::string& name, const std::string& yaml) {
+  auto options = make_method_options(name);
+  read_options(parse_yaml(yaml, "test.yaml"), *options);
+  return options;
+}
+
+BtOptions read_bt(const std::string& yaml) { return dynamic_cast<BtOptions&>(*read_method("bt", yaml)); }
+
+std::string usage_error(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::usage);
+    return error.what();
+  }
+  ADD_FAILURE() << "no error";
+  return "";
+}
+
+TEST(MethodOptions, EveryBuiltInMethodHasASummaryAndReadsItsOwnDefaults) {
+  EXPECT_EQ(method_names(), (std::vector<std::string>{"bt", "constant_rewrite", "evict", "lora", "mean_shift", "pause",
+                                                      "recent_only", "steer"}));
+  for (const std::string& name : method_names()) {
+    EXPECT_FALSE(method_summary(name).empty()) << name;
+    const auto options = make_method_options(name);
+    const std::string written = write_options_yaml(*options);
+    const auto again = make_method_options(name);
+    read_options(parse_yaml(written, "written.yaml"), *again);
+    EXPECT_EQ(write_options_yaml(*again), written) << name;
+  }
+}
+
+TEST(MethodOptions, UnknownMethodHasNoOptions) { EXPECT_EQ(make_method_options("btt"), nullptr); }
+
+TEST(MethodOptions, AMethodIsRegisteredOnce) {
+  EXPECT_THROW(register_method_options("bt", "again", nullptr), std::logic_error);
+}
+
+TEST(BtOptions, PaperPresetSetsTheDefaultsOfThePaper) {
+  const BtOptions options = read_bt("preset: paper");
+  EXPECT_EQ(options.rows.recall, 32);
+  EXPECT_EQ(options.rows.recent, 64);
+  EXPECT_EQ(options.kv_scale, "none");
+  EXPECT_FALSE(options.processor_rope);
+  EXPECT_FALSE(options.kind_embedding);
+}
+
+TEST(BtOptions, OtherKeysChangeThePresetWhateverTheirPlaceInTheFile) {
+  const BtOptions options = read_bt("recall: 7\nprocessor_rope: true\npreset: paper\n");
+  EXPECT_EQ(options.rows.recall, 7);
+  EXPECT_TRUE(options.processor_rope);
+  EXPECT_EQ(options.kv_scale, "none");
+}
+
+TEST(BtOptions, ResolvedPresetReadsBackEqual) {
+  auto options = read_method("bt", "preset: paper\nkind_embedding: true\nrecent: 5\n");
+  const std::string written = write_options_yaml(*options);
+  auto again = read_method("bt", written);
+  EXPECT_EQ(write_options_yaml(*again), written);
+  EXPECT_THAT(written, HasSubstr("kind_embedding: true"));
+  EXPECT_THAT(written, HasSubstr("recent: 5"));
+}
+
+TEST(BtOptions, HeadsMustDivideTheWidth) {
+  EXPECT_THAT(usage_error([] { read_bt("{width: 48, heads: 5}"); }), HasSubstr("divisor of latent.width = 48"));
+  EXPECT_THAT(usage_error([] { read_bt("{width: 15, heads: 5}"); }), HasSubstr("even head width"));
+  EXPECT_EQ(read_bt("{width: 15, heads: 5, processor_rope: false}").width, 15);
+}
+
+TEST(BtOptions, RecentOnlyHasNoRecallKeys) {
+  const auto options = read_method("recent_only", "{recent: 8}");
+  EXPECT_EQ(dynamic_cast<BtOptions&>(*options).rows.recall, 0);
+  EXPECT_THAT(usage_error([] { read_method("recent_only", "recall: 4"); }), HasSubstr("recall"));
+  const auto paper = read_method("recent_only", "preset: paper");
+  EXPECT_EQ(dynamic_cast<BtOptions&>(*paper).rows.recall, 0);
+}
+
+TEST(TriggerConfig, ResolvesToTheOptionsOfBoundaries) {
+  const BtOptions options = read_bt("{rewrite_at: before_newline, trigger: {kind: tokens, token_ids: [3, 9], max_calls: 2}}");
+  const TriggerOptions trigger = options.resolved_trigger();
+  EXPECT_EQ(trigger.kind, "tokens");
+  EXPECT_EQ(trigger.token_ids, (std::vector<int32_t>{3, 9}));
+  EXPECT_EQ(trigger.max_calls, 2);
+  EXPECT_TRUE(trigger.before_boundary_token);
+}
+
+TEST(TriggerConfig, TokensNeedIds) {
+  EXPECT_THAT(usage_error([] { read_bt("trigger: {kind: tokens}"); }), HasSubstr("latent.trigger.token_ids"));
+}
+
+TEST(LoraOptions, RefusesAnUnknownProjection) {
+  EXPECT_THAT(usage_error([] { read_method("lora", "targets: [q, w]"); }), HasSubstr("test.yaml:1:"));
+  EXPECT_THAT(usage_error([] { read_method("lora", "targets: []"); }), HasSubstr("latent.targets"));
+}
+
+}  // namespace
+}  // namespace bt
