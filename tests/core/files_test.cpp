@@ -1,0 +1,137 @@
+#include "bt/core/files.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bt/core/error.h"
+#include "bt/core/strings.h"
+
+namespace bt {
+namespace {
+
+namespace fs = std::filesystem;
+
+class FilesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = str(testing::TempDir(), "bt_files_test_", ::getpid());
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::string path(const std::string& name) const { return folder_ + "/" + name; }
+  size_t file_count() const {
+    return static_cast<size_t>(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
+  }
+
+  std::string folder_;
+};
+
+ExitCode code_of(const auto& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return ExitCode::done;
+}
+
+TEST_F(FilesTest, WhatIsWrittenIsReadBack) {
+  for (const std::string& bytes : {std::string(), std::string("a\0b\n", 4), std::string(300001, 'x')}) {
+    write_file_atomically(path("f"), bytes);
+    EXPECT_EQ(read_file(path("f")), bytes);
+  }
+  EXPECT_EQ(file_count(), 1u) << "temporary files are left";
+}
+
+TEST_F(FilesTest, MissingFilesAndFoldersAreBadFiles) {
+  EXPECT_EQ(code_of([&] { read_file(path("missing")); }), ExitCode::bad_file);
+  EXPECT_EQ(code_of([&] { read_file(path("missing/f")); }), ExitCode::bad_file);
+  EXPECT_EQ(code_of([&] { read_file(folder_); }), ExitCode::bad_file);
+}
+
+TEST_F(FilesTest, TheSizeLimitIsExact) {
+  write_file_atomically(path("f"), "12345");
+  EXPECT_EQ(read_file(path("f"), 5), "12345");
+  EXPECT_EQ(code_of([&] { read_file(path("f"), 4); }), ExitCode::bad_file);
+}
+
+TEST_F(FilesTest, PipesAreReadToTheirEndAndLimited) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  const std::string bytes(200000, 'y');
+  for (const uint64_t limit : {uint64_t{200000}, uint64_t{1} << 32}) {
+    std::thread writer([&] {
+      FILE* out = std::fopen(path("pipe").c_str(), "w");
+      std::fwrite(bytes.data(), 1, bytes.size(), out);
+      std::fclose(out);
+    });
+    EXPECT_EQ(read_file(path("pipe"), limit), bytes);
+    writer.join();
+  }
+}
+
+TEST_F(FilesTest, AFailedWriteLeavesTheOldFileAndNothingElse) {
+  write_file_atomically(path("f"), "old");
+  EXPECT_EQ(code_of([&] { write_file_atomically(path("no/f"), "new"); }), ExitCode::io);
+  fs::create_directories(path("folder/inside"));
+  EXPECT_EQ(code_of([&] { write_file_atomically(path("folder"), "new"); }), ExitCode::io);
+  EXPECT_EQ(read_file(path("f")), "old");
+  EXPECT_EQ(file_count(), 2u);
+}
+
+TEST_F(FilesTest, SyncingWhatIsNotThereIsAnIoError) {
+  write_file_atomically(path("f"), "x");
+  EXPECT_NO_THROW(sync_file(path("f")));
+  EXPECT_NO_THROW(sync_folder(folder_));
+  EXPECT_EQ(code_of([&] { sync_file(path("missing")); }), ExitCode::io);
+  EXPECT_EQ(code_of([&] { sync_folder(path("missing")); }), ExitCode::io);
+  EXPECT_EQ(code_of([&] { sync_folder(path("f")); }), ExitCode::io) << "a file is no folder";
+}
+
+TEST_F(FilesTest, ConcurrentWritersNeverMixTheirBytes) {
+  std::vector<std::thread> writers;
+  for (const char letter : {'a', 'b', 'c', 'd'}) {
+    writers.emplace_back([this, letter] {
+      for (int i = 0; i < 5; ++i) write_file_atomically(path("f"), std::string(50000, letter));
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  const std::string bytes = read_file(path("f"));
+  EXPECT_EQ(bytes, std::string(50000, bytes[0]));
+  EXPECT_EQ(file_count(), 1u);
+}
+
+TEST(Crc32, GivesThePublishedCheckValue) {
+  EXPECT_EQ(crc32("123456789"), 0xCBF43926u);
+  EXPECT_EQ(crc32(""), 0u);
+  EXPECT_EQ(crc32(std::string(32, '\0')), 0x190A55ADu);
+}
+
+TEST(Crc32, PiecesEqualTheWholeAtEverySplit) {
+  std::string bytes;
+  for (int i = 0; i < 41; ++i) bytes += static_cast<char>(i * 37);
+  for (size_t cut = 0; cut <= bytes.size(); ++cut) {
+    EXPECT_EQ(crc32(bytes.substr(cut), crc32(bytes.substr(0, cut))), crc32(bytes)) << cut;
+  }
+}
+
+TEST(Sha256, GivesThePublishedDigests) {
+  EXPECT_EQ(sha256_hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256_hex("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  EXPECT_EQ(sha256_hex(std::string(1000000, 'a')), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+}  // namespace
+}  // namespace bt
