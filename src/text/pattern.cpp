@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint32_t kMatchSteps = 10'000'000;       // backtracking steps of one match
 constexpr uint32_t kMatchHeapKib = 256 * 1024;     // backtracking memory of one match
-constexpr uint32_t kOptions = PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF;
+constexpr uint32_t kOptions = PCRE2_UTF | PCRE2_UCP;
 
 struct FreeContext {
   void operator()(pcre2_compile_context* context) const { pcre2_compile_context_free(context); }
@@ -55,6 +55,7 @@ struct Pattern::Compiled {
   ~Compiled() { pcre2_code_free(code); }
   Compiled(const Compiled&) = delete;
   Compiled& operator=(const Compiled&) = delete;
+  // Precondition: `text` is valid UTF-8; PCRE2 would check all of it again for every match.
   std::optional<PatternMatch> match(std::string_view text, size_t from, uint32_t options) const;
 };
 
@@ -72,8 +73,8 @@ Pattern::Compiled::Compiled(std::string_view pattern) {
 
 std::optional<PatternMatch> Pattern::Compiled::match(std::string_view text, size_t from, uint32_t options) const {
   const std::unique_ptr<pcre2_match_data, FreeContext> data(pcre2_match_data_create_from_pattern(code, nullptr));
-  const int count = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from, options, data.get(),
-                                limits.get());
+  const int count = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
+                                options | PCRE2_NO_UTF_CHECK, data.get(), limits.get());
   if (count < 0) return std::nullopt;
   const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(data.get());
   PatternMatch match{offsets[0], offsets[1], {}};
@@ -86,11 +87,12 @@ std::optional<PatternMatch> Pattern::Compiled::match(std::string_view text, size
 Pattern::Pattern(std::string_view pattern) : compiled_(std::make_shared<const Compiled>(pattern)) {}
 
 std::optional<PatternMatch> Pattern::search(std::string_view text, size_t from) const {
-  return from > text.size() ? std::nullopt : compiled_->match(text, from, 0);
+  return from > text.size() || !is_valid_utf8(text) ? std::nullopt : compiled_->match(text, from, 0);
 }
 
 std::vector<PatternMatch> Pattern::find_all(std::string_view text) const {
   std::vector<PatternMatch> matches;
+  if (!is_valid_utf8(text)) return matches;
   size_t position = 0;
   bool after_empty = false;  // Python: after an empty match, look for a non-empty one at the same place first
   while (position <= text.size()) {

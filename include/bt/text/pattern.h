@@ -19,14 +19,14 @@ struct PatternMatch {
 // A compiled pattern; copying shares it, and one object may be used by many threads.
 //
 // `.` excludes only "\n", `$` also matches before a final newline, `[0-9]` is ASCII, `\w`, `\d` and `\b` are Unicode.
-// Texts should be valid UTF-8 (see bt/text/python_str.h); bytes that are not never match. Matching runs without recursion and
-// within a fixed number of steps (about a second at worst): a text that needs more counts as one without a match.
+// A text that is not valid UTF-8 has no match (valid_utf8 of bt/text/python_str.h mends it). Matching runs without
+// recursion and within a fixed number of steps: a text that needs more counts as one without a match.
 class Pattern {
  public:
   // Throws std::logic_error for an invalid pattern: patterns are ours, not the user's.
   explicit Pattern(std::string_view pattern);
 
-  // The first match at or after byte `from`.
+  // The first match at or after byte `from`, which begins a character.
   std::optional<PatternMatch> search(std::string_view text, size_t from = 0) const;
   // All matches that do not overlap, left to right, empty ones included.
   std::vector<PatternMatch> find_all(std::string_view text) const;
