@@ -1,0 +1,99 @@
+// What a method may do to a decoder's cache: the five effects the engines know. A method is a set of pure functions of a
+// batch of boundary events; the engine chooses the batch (docs/architecture.md).
+//
+// Axes: Y layers of the call (1 in training, all in decoding), E events, W chosen rows, T cached rows, C = 2 G D (keys,
+// then values, of all heads), M latents, K width of the model.
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/core/TensorBody.h>
+#include <c10/util/ArrayRef.h>
+
+namespace bt {
+
+// The cache of a batch of events as row choosers see it. No gradient.
+struct EventRows {
+  at::Tensor mass_ET;        // attention mass of every row, fp32 or fp64
+  at::Tensor rows_E;         // int64: entries in the cache
+  at::Tensor step_begin_E;   // int64: first row of the step just written
+  at::Tensor position_ET;    // int64
+  at::Tensor alive_ET;       // bool or undefined: rows not evicted
+  at::Tensor source_E;       // int64: data-set index of the sequence, keys random numbers
+  int64_t ordinal = 0;       // boundary number within the sequences
+  int64_t layer = 0;
+  int64_t window = 0;        // of this layer; rows the next token cannot see are never chosen
+};
+
+enum class RowKind : int8_t { pad = 0, recent = 1, recalled = 2 };
+
+// Rows chosen for rewriting: row -1 and kind pad where an event has fewer than W.
+struct ChosenRows {
+  at::Tensor rows_EW;  // int64, no row twice
+  at::Tensor kind_EW;  // int8, RowKind
+};
+
+// What a rewrite reads.
+struct Events {
+  int64_t layer_begin = 0, layer_end = 0;  // Y = layer_end - layer_begin
+  at::Tensor u_YEWC;         // the chosen entries; zeros where padded
+  at::Tensor position_YEW;   // int64
+  at::Tensor kind_YEW;       // int8, RowKind
+  at::Tensor source_E;       // int64: data-set index of the sequence, keys random numbers
+  at::Tensor ordinal_E;      // int64: boundary number within the sequence
+};
+
+// new = u + gate * delta.
+struct Edit {
+  at::Tensor delta_YEWC;     // zero where padded
+  at::Tensor gate;           // broadcasts against delta, in (0, 1)
+};
+
+class Rewrite {
+ public:
+  virtual ~Rewrite() = default;
+  // How many of the newest rows of a step vote for what is recalled; also the greatest number of recent rows.
+  virtual int64_t recent_capacity() const = 0;
+  virtual ChosenRows choose(const EventRows& events) const = 0;
+  // Differentiable in `parameters`: the method's layered parameters, [Y, ...] each.
+  virtual Edit edit(const Events& events, at::TensorList parameters) const = 0;
+};
+
+// Hides rows from every later query: keep_ET bool. Rows stay where they are under teacher forcing; decoding compacts.
+class Evict {
+ public:
+  virtual ~Evict() = default;
+  virtual int64_t voters() const = 0;
+  virtual at::Tensor keep(const EventRows& events) const = 0;
+};
+
+// Latents enter as embeddings after a boundary token and take positions of their own.
+enum class AppendKind { known, from_cache, recurrent };
+class Append {
+ public:
+  virtual ~Append() = default;
+  virtual AppendKind kind() const = 0;
+  virtual int64_t count() const = 0;
+  // known: the M embeddings, [M, K], differentiable in `parameters` (the method's parameters without layers).
+  virtual at::Tensor embeddings_MK(at::TensorList parameters) const = 0;
+};
+
+// Adds a direction to the residual stream that enters a layer.
+enum class SteerWhere { next_step, everything_after };
+class Steer {
+ public:
+  virtual ~Steer() = default;
+  virtual SteerWhere where() const = 0;
+  // [K], differentiable in the layer's parameters; undefined: this layer is left alone.
+  virtual at::Tensor direction_K(int64_t layer, at::TensorList parameters) const = 0;
+};
+
+struct Effects {
+  const Rewrite* rewrite = nullptr;
+  const Evict* evict = nullptr;
+  const Append* append = nullptr;
+  const Steer* steer = nullptr;
+};
+
+}  // namespace bt

@@ -1,0 +1,52 @@
+// A latent method: its effects, its parameters and what it needs of the backbone. Methods register by name.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bt/core/option_fields.h"
+#include "bt/latent/effects.h"
+#include "bt/model/decoder.h"
+#include "bt/model/parameters.h"
+
+namespace bt {
+
+enum class BackboneMode { frozen, trained, adapters };
+
+class Method {
+ public:
+  virtual ~Method() = default;
+  virtual std::string_view name() const = 0;
+  virtual Effects effects() const { return {}; }
+  virtual BackboneMode backbone() const { return BackboneMode::frozen; }
+  virtual ParameterStore* parameters() { return nullptr; }  // null: nothing to train
+  const ParameterStore* parameters() const { return const_cast<Method*>(this)->parameters(); }
+  // Tensors saved with the parameters but not trained (calibration scales). Loading copies into them.
+  virtual std::vector<std::pair<std::string, at::Tensor>> buffers() { return {}; }
+  // The decoder as this method runs it: adapters are attached here. Default: as it is.
+  virtual Decoder attach(const Decoder& decoder) const { return decoder; }
+  // Measures what the method needs of a decoder before training: `keys` and `values` of one layer, [rows, G, D].
+  virtual bool wants_calibration() const { return false; }
+  virtual void calibrate(int64_t /*layer*/, const at::Tensor& /*k_RGD*/, const at::Tensor& /*v_RGD*/) {}
+};
+
+// The shape of the backbone a method is made for, and where its parameters live.
+struct MethodContext {
+  ModelConfig model;
+  c10::TensorOptions options;  // dtype and device of the parameters
+  uint64_t seed = 0;
+};
+
+using MakeMethod = std::unique_ptr<Method> (*)(const Options& options, const MethodContext& context);
+
+// Called at start-up, once per method (methods.inc), and by plug-ins. The torch-free half (name, option struct) is
+// registered in options/method_options.h under the same name.
+void register_method(std::string_view name, MakeMethod make);
+// `options` as made by the method's schema. ExitCode::usage for an unknown name.
+std::unique_ptr<Method> make_method(std::string_view name, const Options& options, const MethodContext& context);
+
+}  // namespace bt

@@ -1,0 +1,50 @@
+// The operators of cache methods. Each is registered as torch.ops.bt.<name>, in readable ATen for every device; CUDA
+// kernels override them where built. All are differentiable in their floating inputs unless said otherwise.
+//
+// Axes: B sequences (or E events), S query tokens, H query heads, G key/value heads (H a multiple of G), T cached rows,
+// D head width, W chosen rows, C = 2 * G * D.
+#pragma once
+
+#include <tuple>
+
+#include <ATen/core/Tensor.h>
+
+#include "bt/ops/attention_spec.h"
+#include "bt/ops/kv_view.h"
+
+namespace bt::ops {
+
+struct Attended {
+  at::Tensor out_BSHD;  // q's dtype; zero for padding queries
+  at::Tensor lse_BSH;   // log-sum-exp of the scores, at least fp32; -inf where a query sees nothing
+};
+
+// Attention of the newest rows over a cache that already holds them. Query s of sequence b is row
+// length_B[b] - query_length_B[b] + s and sees rows up to itself (bottom-right causal) within the spec's window.
+// q_BSHD is right-padded to S; query_length_B int64 may be 0.
+Attended segment_attention(const at::Tensor& q_BSHD, const at::Tensor& query_length_B, const KvView& kv, const AttentionSpec& spec);
+
+// Attention mass of every cached row: mass_BT[b, i] = 1/(V H) * sum over the V voting queries and H heads of the
+// probability given to row i (arXiv 2505.16950, selection of TopK). The voters are the last min(voters_B[b],
+// query_length_B[b]) queries; 0 voters give 0. lse_BSH as segment_attention returned it. No gradient. fp32 or fp64.
+at::Tensor attention_mass(const at::Tensor& q_BSHD, const at::Tensor& lse_BSH, const at::Tensor& query_length_B,
+                          const at::Tensor& voters_B, const KvView& kv, const AttentionSpec& spec);
+
+// The k rows of greatest mass among rows with mass >= 0, in ascending row order; equal masses: the lower row wins.
+// Fewer such rows: all of them, then -1. rows_EW int64 with W = min(k, T). No gradient.
+at::Tensor select_top(const at::Tensor& mass_ET, int64_t k);
+
+// Keys and values of chosen rows side by side, all heads concatenated: u_EWC = [k heads | v heads]. Rows of -1 give zeros.
+at::Tensor gather_rows(const KvView& kv, const at::Tensor& rows_EW);
+
+// Writes u_EWC + gate * delta_EWC into the chosen rows, in place: the sum in at least fp32, one rounding to the cache's
+// dtype. gate broadcasts against delta. Rows of -1 are skipped; no row may be chosen twice. No gradient.
+void edit_rows_(const KvView& kv, const at::Tensor& rows_EW, const at::Tensor& u_EWC, const at::Tensor& delta_EWC, const at::Tensor& gate);
+
+// Writes rows_EWC into the chosen rows of a copy of the cache and returns the copies (k, v): the differentiable form.
+std::tuple<at::Tensor, at::Tensor> put_rows(const KvView& kv, const at::Tensor& rows_EW, const at::Tensor& new_EWC);
+
+// Which rows each query sees: bool [B, S, T], the mask that segment_attention applies.
+at::Tensor visible_BST(const at::Tensor& query_length_B, int64_t queries, const KvView& kv, int64_t window);
+
+}  // namespace bt::ops

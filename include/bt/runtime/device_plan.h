@@ -1,0 +1,64 @@
+// A Plan on the device: packed tokens reordered by depth, so that the segments of one depth are one contiguous range and
+// the prompts (which no rewrite precedes) come first.
+//
+// Axes: N packed tokens, B sequences alive at a depth (always the first B), S longest segment of the depth.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "bt/data/plan.h"
+
+namespace bt {
+
+// One depth of the segment chains.
+struct DepthPlan {
+  int64_t sequences = 0;                   // B
+  int64_t token_begin = 0, token_end = 0;  // packed range
+  int64_t width = 0;                       // S
+  int64_t rows = 0;                        // most cache rows any sequence has after this depth
+  int64_t events = 0;                      // boundary events after this depth: those of the first `events` sequences
+  at::Tensor token_BS;        // int64: packed token relative to token_begin; padding points at 0
+  at::Tensor slot_n;          // int64: b * S + s of every token of the range
+  at::Tensor sequence_n, row_n;  // int64: cache coordinates of every token of the range
+  at::Tensor query_length_B;  // int64
+  at::Tensor rows_B;          // int64: cache rows after this depth
+  at::Tensor step_begin_E;    // int64, per event: first row of the step just written (PlanEvent::step_begin)
+};
+
+// All segments below depth 0 side by side, which is how a truncated backward pass sees them. Segment g continues after
+// event g: events and live segments share one numbering, by depth, then sequence.
+//
+// Axes: Z live segments, S longest of them, T cache rows, n live tokens.
+struct LiveSegments {
+  int64_t count = 0, width = 0, rows = 0;
+  at::Tensor token_ZS;               // int64: live token of every slot; padding points at 0
+  at::Tensor slot_n;                 // int64: z * S + s of every live token
+  at::Tensor segment_n, row_n;       // int64: segment and cache row of every live token
+  at::Tensor query_length_Z, rows_Z; // int64
+  at::Tensor position_ZT;            // int64
+  at::Tensor sequence_Z, ordinal_Z;  // int64: sequence and number of the event before the segment
+};
+
+struct DevicePlan {
+  int64_t tokens = 0, sequences = 0, rows = 0;  // rows: longest sequence
+  int64_t live_begin = 0;          // tokens before it precede every rewrite
+  at::Tensor id_N, position_N;     // int64, packed by depth; ids below 0 are latents: -1 - index
+  at::Tensor target_M;             // int64: targets of the supervised tokens
+  at::Tensor supervised_M;         // int64: packed index of the supervised tokens, ascending
+  at::Tensor supervised_depth_M;   // int64: depth of the predicting token
+  at::Tensor plan_index_N;         // int64: index in Plan::ids of every packed token
+  int64_t supervised_in_prompt = 0;  // how many of them predict from a token before live_begin
+  at::Tensor position_BT;          // int64 [sequences, rows]
+  at::Tensor packed_BT;            // int64 [sequences, rows]: packed index of every row; 0 past the sequence's end
+  at::Tensor source_B;             // int64: Example::source of every sequence
+  std::vector<DepthPlan> depths;
+  LiveSegments live;
+};
+
+// Cost: one pass over the plan on the host and one copy per tensor.
+DevicePlan to_device(const Plan& plan, at::Device device);
+
+}  // namespace bt

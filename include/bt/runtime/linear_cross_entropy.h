@@ -1,0 +1,19 @@
+// Cross-entropy of a linear head without holding all logits: chunks of rows, gradients formed in the forward pass.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace bt {
+
+struct CrossEntropy {
+  at::Tensor loss;       // scale * sum of the negative log-likelihoods; scalar, at least fp32, differentiable
+  at::Tensor nll_M;      // natural log, no gradient
+  at::Tensor correct_M;  // bool: the most likely token (lowest id among equals) is the target
+};
+
+// logits = softcap * tanh(x W^T / softcap) where softcap > 0. hidden_MC and head_VC same dtype, target_M int64 in [0, V).
+// Memory: one chunk of logits (about 64 MiB) and the gradients of hidden_MC and, if it needs one, head_VC.
+CrossEntropy linear_cross_entropy(const at::Tensor& hidden_MC, const at::Tensor& head_VC, const at::Tensor& target_M,
+                                  double softcap, double scale);
+
+}  // namespace bt

@@ -1,0 +1,85 @@
+// The Bottlenecked Transformer's Cache Processor as a method (arXiv 2505.16950).
+#include <ATen/ATen.h>
+
+#include "bt/latent/row_choice.h"
+#include "methods.h"
+#include "processor_block.h"
+
+namespace bt {
+namespace {
+
+// cos and sin per position 0 … max_position - 1.
+Rotary angle_table(const ModelConfig& model, int64_t head_dim, const c10::TensorOptions& options) {
+  ModelConfig shape = model;
+  shape.head_dim = head_dim;
+  const at::Tensor positions = at::arange(model.max_position, c10::TensorOptions(at::kLong).device(options.device()));
+  return rotary(shape, positions, options.dtype().toScalarType());
+}
+
+class BtProcessor final : public Method, public Rewrite {
+ public:
+  BtProcessor(std::string_view name, const BtOptions& options, const MethodContext& context)
+      : name_(name), options_(options), model_(context.model), store_(processor_parameters(options, context.model), context.options) {
+    store_.initialise(context.seed);
+    scale_L2_ = at::ones({model_.layers, 2}, context.options);
+    if (options_.processor_rope) angles_ = angle_table(model_, options_.width / options_.heads, context.options);
+    if (options_.key_frame == "unrotated") key_angles_ = angle_table(model_, model_.head_dim, context.options);
+  }
+
+  std::string_view name() const override { return name_; }
+  Effects effects() const override { return {.rewrite = this}; }
+  ParameterStore* parameters() override { return &store_; }
+  std::vector<std::pair<std::string, at::Tensor>> buffers() override { return {{"kv_scale", scale_L2_}}; }
+
+  bool wants_calibration() const override { return options_.kv_scale == "calibrated"; }
+  void calibrate(int64_t layer, const at::Tensor& k_RGD, const at::Tensor& v_RGD) override {
+    at::NoGradGuard no_grad;
+    const auto rms = [](const at::Tensor& x) { return x.to(at::kDouble).square().mean().sqrt().clamp_min(1e-6); };
+    scale_L2_[layer][0].copy_(rms(k_RGD));
+    scale_L2_[layer][1].copy_(rms(v_RGD));
+  }
+
+  int64_t recent_capacity() const override { return options_.rows.recent; }
+  ChosenRows choose(const EventRows& events) const override { return choose_rows(events, options_.rows); }
+
+  Edit edit(const Events& events, at::TensorList parameters) const override {
+    const ProcessorWeights weights = processor_weights(options_, parameters);
+    const int64_t layers = events.layer_end - events.layer_begin;
+    const at::Tensor scale = scale_L2_.narrow(0, events.layer_begin, layers).view({layers, 1, 1, 2, 1});
+    const auto halves = [&](const at::Tensor& x) { return x.view({x.size(0), x.size(1), x.size(2), 2, -1}); };
+    at::Tensor u = (halves(events.u_YEWC.to(store_.flat().scalar_type())) / scale).view(events.u_YEWC.sizes());
+    u = turned_keys(u, events, /*inverse=*/true);
+    const at::Tensor delta = turned_keys(processor_block(options_, weights, events, u, angles_), events, /*inverse=*/false);
+    return {(halves(delta) * scale).view(delta.sizes()), at::sigmoid(weights.gate).view({layers, 1, 1, 1})};
+  }
+
+ private:
+  // The keys' half rotated by their positions, or back: the identity with key_frame "rotated".
+  at::Tensor turned_keys(const at::Tensor& x_YEWC, const Events& events, bool inverse) const {
+    if (!key_angles_.cos.defined()) return x_YEWC;
+    const auto halves = x_YEWC.chunk(2, -1);
+    const at::Tensor position = events.position_YEW.flatten();
+    const Rotary here{key_angles_.cos.index_select(0, position), key_angles_.sin.index_select(0, position)};
+    const at::Tensor keys = rotate(halves[0].reshape({-1, model_.kv_heads, model_.head_dim}), here, inverse);
+    return at::cat({keys.view(halves[0].sizes()), halves[1]}, -1);
+  }
+
+  std::string name_;
+  BtOptions options_;
+  ModelConfig model_;
+  ParameterStore store_;
+  at::Tensor scale_L2_;
+  Rotary angles_, key_angles_;
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_bt(const BtOptions& options, const MethodContext& context) {
+  return std::make_unique<BtProcessor>("bt", options, context);
+}
+
+std::unique_ptr<Method> make_recent_only(const RecentOnlyOptions& options, const MethodContext& context) {
+  return std::make_unique<BtProcessor>("recent_only", options, context);
+}
+
+}  // namespace bt

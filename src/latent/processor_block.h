@@ -1,0 +1,28 @@
+// The Cache Processor's block l: entries in, changes out (arXiv 2505.16950, section 3; docs/fidelity.md).
+//
+// Axes: Y layers, E events, W entries, C = 2 G D, P width, F feed-forward.
+#pragma once
+
+#include <vector>
+
+#include "bt/latent/effects.h"
+#include "bt/model/decoder.h"
+#include "bt/model/parameters.h"
+#include "bt/options/method_options.h"
+
+namespace bt {
+
+// The block's parameters in the order of processor_parameters().
+struct ProcessorWeights {
+  at::Tensor w_in, kind, attention_norm, w_qkv, w_o, mlp_norm, w_gate_up, w_down, out_norm, w_out, gate;
+};
+
+std::vector<ParameterInfo> processor_parameters(const BtOptions& options, const ModelConfig& model);
+ProcessorWeights processor_weights(const BtOptions& options, at::TensorList parameters);
+
+// delta_YEWC in the units of u (already divided by the scales); zero where padded. `angles`: cos and sin per position,
+// [positions, P / heads / 2], or undefined tensors without processor_rope.
+at::Tensor processor_block(const BtOptions& options, const ProcessorWeights& weights, const Events& events,
+                           const at::Tensor& u_YEWC, const Rotary& angles);
+
+}  // namespace bt

@@ -1,0 +1,63 @@
+#include "bt/latent/saved_method.h"
+
+#include "bt/core/error.h"
+#include "bt/core/strings.h"
+#include "bt/format/processor_config.h"
+#include "bt/latent/named_tensors.h"
+
+namespace bt {
+namespace {
+
+constexpr const char* kWeightsName = "/processor.safetensors";
+
+// What a person wrote in a config is a usage error; in a saved file it is a bad file.
+template <class Action>
+auto as_bad_file(const Action& action) {
+  try {
+    return action();
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::usage) throw;
+    throw Error(ExitCode::bad_file, error.problem());
+  }
+}
+
+std::unique_ptr<Options> read_saved_options(const ProcessorConfig& config, const std::string& source) {
+  std::unique_ptr<Options> options = make_method_options(config.method);
+  if (options == nullptr) {
+    fail_bad_file({.what = "unknown latent method", .where = source, .expected = join(method_names(), ", "),
+                   .found = config.method, .next_step = "open the plug-in that holds the method (run.plugins)"});
+  }
+  as_bad_file([&] { read_options(parse_yaml(config.options, source), *options); });
+  return options;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, at::Tensor>> saved_tensors(const Method& method) {
+  NamedTensors tensors;
+  if (const ParameterStore* parameters = method.parameters()) tensors = parameters->named();
+  for (auto& buffer : const_cast<Method&>(method).buffers()) tensors.push_back(std::move(buffer));
+  return tensors;
+}
+
+void save_method(const std::string& folder, const Method& method, Options& options, const MethodBase& base) {
+  save_tensors(folder + kWeightsName, saved_tensors(method), {{"format", "pt"}});
+  write_processor_config(folder, {.method = std::string(method.name()),
+                                  .options = write_options_yaml(options),
+                                  .base_model = base.path,
+                                  .base = base_shape(base.model, base.tokenizer_sha256)});
+}
+
+SavedMethod load_saved_method(const std::string& folder, const MethodBase& base, c10::TensorOptions options) {
+  const ProcessorConfig config = read_processor_config(folder);
+  check_base_shape(config.base, base_shape(base.model, base.tokenizer_sha256), folder);
+  SavedMethod saved;
+  saved.options = read_saved_options(config, str(folder, "/", kProcessorConfigName, ": options"));
+  saved.method = as_bad_file([&] { return make_method(config.method, *saved.options, {base.model, options, 0}); });
+  load_tensors(folder + kWeightsName, saved_tensors(*saved.method));
+  const auto* shared = dynamic_cast<const MethodOptions*>(saved.options.get());
+  saved.trigger = shared != nullptr ? shared->resolved_trigger() : TriggerOptions{.kind = "none", .at_prompt_end = false};
+  return saved;
+}
+
+}  // namespace bt

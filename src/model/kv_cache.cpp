@@ -1,0 +1,72 @@
+#include "bt/model/kv_cache.h"
+
+#include <ATen/ATen.h>
+
+#include "bt/core/checked.h"
+#include "bt/core/strings.h"
+
+namespace bt {
+
+KvCache::KvCache(const ModelConfig& model, int64_t slots, int64_t capacity, c10::TensorOptions options) {
+  if (slots <= 0 || capacity <= 0) {
+    fail_usage({.what = "a cache needs at least one slot and one row",
+                .expected = "positive numbers",
+                .found = str(slots, " slots of ", capacity, " rows"),
+                .next_step = "set a batch size and a length above 0"});
+  }
+  int64_t elements = checked_mul(checked_mul(model.layers, slots, "cache size"), capacity, "cache size");
+  elements = checked_mul(checked_mul(elements, model.kv_heads, "cache size"), model.head_dim, "cache size");
+  checked_mul(elements, int64_t{16}, "cache size in bytes");
+  k_LBGTD_ = at::zeros({model.layers, slots, model.kv_heads, capacity, model.head_dim}, options.requires_grad(false));
+  v_LBGTD_ = at::zeros_like(k_LBGTD_);
+  length_LB_ = at::zeros({model.layers, slots}, options.dtype(at::kLong));
+  position_LBT_ = at::zeros({model.layers, slots, capacity}, options.dtype(at::kLong));
+}
+
+KvView KvCache::view(int64_t layer, int64_t rows) const {
+  return {k_LBGTD_.select(0, layer).narrow(2, 0, rows), v_LBGTD_.select(0, layer).narrow(2, 0, rows), length_LB_.select(0, layer),
+          position_LBT_.select(0, layer).narrow(1, 0, rows), {}};
+}
+
+KvView KvCache::view(int64_t layer, int64_t rows, const at::Tensor& slot_A) const {
+  const KvView all = view(layer, rows);
+  return {all.k_BGTD.index_select(0, slot_A), all.v_BGTD.index_select(0, slot_A), all.length_B.index_select(0, slot_A),
+          all.position_BT.index_select(0, slot_A), {}};
+}
+
+void KvCache::append_(int64_t layer, const at::Tensor& slot_n, const at::Tensor& offset_n, const at::Tensor& position_n,
+                      const at::Tensor& k_NGD, const at::Tensor& v_NGD) {
+  const at::Tensor row_n = length_LB_.select(0, layer).index_select(0, slot_n) + offset_n;
+  const c10::List<std::optional<at::Tensor>> cells{slot_n, std::nullopt, row_n};
+  at::Tensor k = k_LBGTD_.select(0, layer), v = v_LBGTD_.select(0, layer), position = position_LBT_.select(0, layer);
+  k.index_put_(cells, k_NGD);
+  v.index_put_(cells, v_NGD);
+  position.index_put_({slot_n, row_n}, position_n);
+}
+
+void KvCache::advance_(int64_t layer, const at::Tensor& slot_A, const at::Tensor& count_A) {
+  at::Tensor length = length_LB_.select(0, layer);
+  length.index_add_(0, slot_A, count_A);
+}
+
+void KvCache::compact_(int64_t layer, const at::Tensor& slot_A, const at::Tensor& keep_AT) {
+  const int64_t rows = keep_AT.size(1);
+  const KvView old = view(layer, rows, slot_A);
+  const at::Tensor kept_AT = keep_AT.logical_and(at::arange(rows, slot_A.options()) < old.length_B.unsqueeze(1));
+  const at::Tensor order_AT = std::get<1>(kept_AT.logical_not().to(at::kByte).sort(/*stable=*/true, /*dim=*/1, /*descending=*/false));
+  const auto moved = [&](const at::Tensor& x_AGTD) {
+    return x_AGTD.gather(2, order_AT.view({order_AT.size(0), 1, rows, 1}).expand(x_AGTD.sizes()));
+  };
+  KvView now = view(layer, rows);
+  now.k_BGTD.index_copy_(0, slot_A, moved(old.k_BGTD));
+  now.v_BGTD.index_copy_(0, slot_A, moved(old.v_BGTD));
+  now.position_BT.index_copy_(0, slot_A, old.position_BT.gather(1, order_AT));
+  now.length_B.index_copy_(0, slot_A, kept_AT.sum(1));
+}
+
+void KvCache::clear_(int64_t slot) {
+  at::Tensor length = length_LB_.select(1, slot);
+  length.zero_();
+}
+
+}  // namespace bt

@@ -1,0 +1,42 @@
+#include <torch/library.h>
+
+#include "scores.h"
+
+namespace bt::ops {
+namespace {
+
+// The last `count` rows of x_BS… that are real queries of each sequence, right-aligned; earlier slots repeat query 0.
+at::Tensor newest(const at::Tensor& x_BSHX, const at::Tensor& query_B1) {
+  const auto index = query_B1.view({query_B1.size(0), query_B1.size(1), 1, 1});
+  return x_BSHX.gather(1, index.expand({query_B1.size(0), query_B1.size(1), x_BSHX.size(2), x_BSHX.size(3)}));
+}
+
+at::Tensor attention_mass_aten(const at::Tensor& q_BSHD, const at::Tensor& lse_BSH, const at::Tensor& query_length_B,
+                               const at::Tensor& voters_B, const at::Tensor& k_BGTD, const at::Tensor& length_B,
+                               const at::Tensor& position_BT, const std::optional<at::Tensor>& alive_BT, double scale,
+                               double softcap, int64_t window) {
+  const int64_t batch = q_BSHD.size(0), heads = q_BSHD.size(2), rows = k_BGTD.size(2);
+  const auto type = accumulation_type(q_BSHD.scalar_type());
+  const at::Tensor count_B = at::minimum(voters_B, query_length_B);
+  const int64_t voters = batch == 0 ? 0 : count_B.max().item<int64_t>();
+  if (voters == 0) return at::zeros({batch, rows}, q_BSHD.options().dtype(type));
+  const at::Tensor slot_V = at::arange(voters, count_B.options()) - voters;            // -V … -1
+  const at::Tensor query_BV = (query_length_B.unsqueeze(1) + slot_V).clamp_min(0);
+  const at::Tensor votes_BV = slot_V.unsqueeze(0) >= -count_B.unsqueeze(1);
+  const at::Tensor visible_BST = visible_rows(query_length_B, q_BSHD.size(1), length_B, position_BT, alive_BT, window);
+  const at::Tensor visible_BVT = visible_BST.gather(1, query_BV.unsqueeze(2).expand({batch, voters, rows}));
+  const at::Tensor scores = grouped_scores(newest(q_BSHD, query_BV), k_BGTD, visible_BVT, {scale, softcap, window});
+  const at::Tensor lse = newest(lse_BSH.unsqueeze(3), query_BV)                         // [B, V, H, 1]
+                             .view({batch, voters, k_BGTD.size(1), -1})
+                             .permute({0, 2, 3, 1})
+                             .unsqueeze(4);
+  const at::Tensor weight = votes_BV.to(type) / (count_B.clamp_min(1).unsqueeze(1) * heads);
+  const at::Tensor probabilities = (scores - lse).exp_();
+  return (probabilities * weight.view({batch, 1, 1, voters, 1})).sum(at::IntArrayRef{1, 2, 3});
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(bt, CompositeExplicitAutograd, m) { m.impl("attention_mass", attention_mass_aten); }
+
+}  // namespace bt::ops

@@ -1,0 +1,69 @@
+// C++ entry points: every call goes through the dispatcher, so that a CUDA kernel replaces the ATen form where built.
+#include "bt/ops/ops.h"
+
+#include <ATen/core/dispatch/Dispatcher.h>
+
+namespace bt::ops {
+namespace {
+
+template <class Signature>
+auto find(const char* name) {
+  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
+}
+
+std::optional<at::Tensor> optional(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
+}
+
+}  // namespace
+
+Attended segment_attention(const at::Tensor& q_BSHD, const at::Tensor& query_length_B, const KvView& kv, const AttentionSpec& spec) {
+  static const auto op = find<std::tuple<at::Tensor, at::Tensor>(
+      const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+      const std::optional<at::Tensor>&, double, double, int64_t)>("bt::segment_attention");
+  auto [out, lse] = op.call(q_BSHD, query_length_B, kv.k_BGTD, kv.v_BGTD, kv.length_B, kv.position_BT, optional(kv.alive_BT),
+                            spec.scale, spec.softcap, spec.window);
+  return {out, lse};
+}
+
+at::Tensor attention_mass(const at::Tensor& q_BSHD, const at::Tensor& lse_BSH, const at::Tensor& query_length_B,
+                          const at::Tensor& voters_B, const KvView& kv, const AttentionSpec& spec) {
+  static const auto op = find<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                                         const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                                         const std::optional<at::Tensor>&, double, double, int64_t)>("bt::attention_mass");
+  at::NoGradGuard no_grad;
+  return op.call(q_BSHD, lse_BSH, query_length_B, voters_B, kv.k_BGTD, kv.length_B, kv.position_BT, optional(kv.alive_BT),
+                 spec.scale, spec.softcap, spec.window);
+}
+
+at::Tensor select_top(const at::Tensor& mass_ET, int64_t k) {
+  static const auto op = find<at::Tensor(const at::Tensor&, int64_t)>("bt::select_top");
+  return op.call(mass_ET, k);
+}
+
+at::Tensor gather_rows(const KvView& kv, const at::Tensor& rows_EW) {
+  static const auto op = find<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&)>("bt::gather_rows");
+  return op.call(kv.k_BGTD, kv.v_BGTD, rows_EW);
+}
+
+void edit_rows_(const KvView& kv, const at::Tensor& rows_EW, const at::Tensor& u_EWC, const at::Tensor& delta_EWC,
+                const at::Tensor& gate) {
+  static const auto op = find<void(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                                   const at::Tensor&, const at::Tensor&)>("bt::edit_rows_");
+  at::NoGradGuard no_grad;
+  op.call(kv.k_BGTD, kv.v_BGTD, rows_EW, u_EWC, delta_EWC, gate);
+}
+
+std::tuple<at::Tensor, at::Tensor> put_rows(const KvView& kv, const at::Tensor& rows_EW, const at::Tensor& new_EWC) {
+  static const auto op = find<std::tuple<at::Tensor, at::Tensor>(const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                                                                 const at::Tensor&)>("bt::put_rows");
+  return op.call(kv.k_BGTD, kv.v_BGTD, rows_EW, new_EWC);
+}
+
+at::Tensor visible_BST(const at::Tensor& query_length_B, int64_t queries, const KvView& kv, int64_t window) {
+  static const auto op = find<at::Tensor(const at::Tensor&, int64_t, const at::Tensor&, const at::Tensor&,
+                                         const std::optional<at::Tensor>&, int64_t)>("bt::visible");
+  return op.call(query_length_B, queries, kv.length_B, kv.position_BT, optional(kv.alive_BT), window);
+}
+
+}  // namespace bt::ops

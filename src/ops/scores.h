@@ -1,0 +1,25 @@
+// Attention scores in the accumulation type, shared by segment attention and attention mass.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include "bt/ops/attention_spec.h"
+
+namespace bt::ops {
+
+// Half types accumulate in fp32; fp32 and fp64 in themselves.
+inline at::ScalarType accumulation_type(at::ScalarType type) {
+  return type == at::kHalf || type == at::kBFloat16 ? at::kFloat : type;
+}
+
+// Stands for minus infinity where an all-hidden row must stay finite through softmax and its gradient.
+inline constexpr double kHiddenScore = -1e30;
+
+// Scores of grouped queries, [B, G, H/G, S, T]; hidden pairs hold kHiddenScore.
+at::Tensor grouped_scores(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD, const at::Tensor& visible_BST,
+                          const AttentionSpec& spec);
+
+at::Tensor visible_rows(const at::Tensor& query_length_B, int64_t queries, const at::Tensor& length_B,
+                        const at::Tensor& position_BT, const std::optional<at::Tensor>& alive_BT, int64_t window);
+
+}  // namespace bt::ops

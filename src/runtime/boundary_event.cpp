@@ -1,0 +1,78 @@
+#include "boundary_event.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "bt/ops/ops.h"
+
+namespace bt {
+
+int64_t voters_of(const Effects& effects) {
+  int64_t voters = 0;
+  if (effects.rewrite != nullptr) voters = std::max(voters, effects.rewrite->recent_capacity());
+  if (effects.evict != nullptr) voters = std::max(voters, effects.evict->voters());
+  return voters;
+}
+
+KvView event_view(const KvView& kv, int64_t events) {
+  const auto first = [events](const at::Tensor& x) { return x.defined() ? x.narrow(0, 0, events) : x; };
+  return {first(kv.k_BGTD), first(kv.v_BGTD), first(kv.length_B), first(kv.position_BT), first(kv.alive_BT)};
+}
+
+EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, const at::Tensor& mass_ET, int64_t layer, int64_t window) {
+  const DepthPlan& at_depth = plan.depths[static_cast<size_t>(depth)];
+  const int64_t events = at_depth.events;
+  EventRows rows;
+  rows.mass_ET = mass_ET;
+  rows.rows_E = at_depth.rows_B.narrow(0, 0, events);
+  rows.step_begin_E = at_depth.step_begin_E;
+  rows.position_ET = kv.position_BT.narrow(0, 0, events);
+  if (kv.alive_BT.defined()) rows.alive_ET = kv.alive_BT.narrow(0, 0, events);
+  rows.source_E = plan.source_B.narrow(0, 0, events);
+  rows.ordinal = depth;
+  rows.layer = layer;
+  rows.window = window;
+  return rows;
+}
+
+at::Tensor event_mass(const DepthPlan& depth, const at::Tensor& q_BSHD, const at::Tensor& lse_BSH, const KvView& kv,
+                      const AttentionSpec& spec, int64_t voters) {
+  const int64_t events = depth.events;
+  const at::Tensor voters_E = (depth.rows_B.narrow(0, 0, events) - depth.step_begin_E).clamp_max(voters);
+  return ops::attention_mass(q_BSHD.detach().narrow(0, 0, events), lse_BSH.narrow(0, 0, events),
+                             depth.query_length_B.narrow(0, 0, events), voters_E, event_view(kv, events), spec);
+}
+
+ChosenRows choose_rows(const Rewrite& rewrite, const EventRows& events, const at::Tensor* replay_EW) {
+  at::NoGradGuard no_grad;
+  if (replay_EW == nullptr) return rewrite.choose(events);
+  const auto kind = [](RowKind k) { return static_cast<int64_t>(k); };
+  const at::Tensor recent = *replay_EW >= (events.rows_E - rewrite.recent_capacity()).maximum(events.step_begin_E).unsqueeze(1);
+  return {*replay_EW, at::where(recent, kind(RowKind::recent), kind(RowKind::recalled))
+                          .masked_fill(*replay_EW < 0, kind(RowKind::pad))
+                          .to(at::kChar)};
+}
+
+Events rewrite_events(const DevicePlan& plan, int64_t depth, int64_t layer, const at::Tensor& u_EWC, const ChosenRows& chosen) {
+  const int64_t events = chosen.rows_EW.size(0);
+  Events out;
+  out.layer_begin = layer;
+  out.layer_end = layer + 1;
+  out.u_YEWC = u_EWC.unsqueeze(0);
+  out.position_YEW = plan.position_BT.narrow(0, 0, events).gather(1, chosen.rows_EW.clamp_min(0)).unsqueeze(0);
+  out.kind_YEW = chosen.kind_EW.unsqueeze(0);
+  out.source_E = plan.source_B.narrow(0, 0, events);
+  out.ordinal_E = at::full({events}, depth, plan.source_B.options());
+  return out;
+}
+
+void RewriteSize::add(const at::Tensor& change, const at::Tensor& u) {
+  delta += change.detach().square().sum().item<double>();
+  entries += u.detach().square().sum().item<double>();
+}
+
+double RewriteSize::value() const { return entries > 0 ? std::sqrt(delta / entries) : 0; }
+
+}  // namespace bt

@@ -1,0 +1,170 @@
+#include "bt/runtime/device_plan.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "bt/core/error.h"
+
+namespace bt {
+namespace {
+
+at::Tensor to_tensor(const std::vector<int64_t>& values, at::Device device, at::IntArrayRef shape = {}) {
+  at::Tensor host = at::empty({static_cast<int64_t>(values.size())}, at::kLong);
+  std::copy(values.begin(), values.end(), host.data_ptr<int64_t>());
+  if (!shape.empty()) host = host.view(shape);
+  return host.to(device);
+}
+
+// Index tables of a set of segments laid side by side and right-padded.
+struct SegmentTable {
+  std::vector<int64_t> token_slots;  // [count, width]
+  std::vector<int64_t> slot, segment, row;
+};
+
+SegmentTable tabulate(const Plan& plan, int64_t first, int64_t last, int64_t width) {
+  SegmentTable table;
+  table.token_slots.assign(static_cast<size_t>((last - first) * width), 0);
+  int64_t token = 0;
+  for (int64_t index = first; index < last; ++index) {
+    const Segment& segment = plan.segments[static_cast<size_t>(index)];
+    const int64_t sequence_begin = plan.sequences[static_cast<size_t>(segment.sequence)].begin;
+    for (int64_t at = segment.begin; at < segment.end; ++at, ++token) {
+      const int64_t slot = (index - first) * width + (at - segment.begin);
+      table.token_slots[static_cast<size_t>(slot)] = token;
+      table.slot.push_back(slot);
+      table.segment.push_back(index - first);
+      table.row.push_back(at - sequence_begin);
+    }
+  }
+  return table;
+}
+
+int64_t longest(const Plan& plan, int64_t first, int64_t last) {
+  int64_t width = 0;
+  for (int64_t i = first; i < last; ++i) width = std::max(width, plan.segments[static_cast<size_t>(i)].end - plan.segments[static_cast<size_t>(i)].begin);
+  return width;
+}
+
+int64_t rows_after(const Plan& plan, const Segment& segment) {
+  return segment.end - plan.sequences[static_cast<size_t>(segment.sequence)].begin;
+}
+
+DepthPlan depth_plan(const Plan& plan, int64_t depth, int64_t token_begin, at::Device device) {
+  const int64_t first = plan.depth_begin[static_cast<size_t>(depth)], last = plan.depth_begin[static_cast<size_t>(depth) + 1];
+  DepthPlan out;
+  out.sequences = last - first;
+  out.token_begin = token_begin;
+  out.width = longest(plan, first, last);
+  const bool deepest = depth + 1 == plan.depths();
+  out.events = deepest ? 0 : plan.depth_begin[static_cast<size_t>(depth) + 2] - last;
+  std::vector<int64_t> query_length, rows, step_begin;
+  for (int64_t i = first; i < last; ++i) {
+    const Segment& segment = plan.segments[static_cast<size_t>(i)];
+    query_length.push_back(segment.end - segment.begin);
+    rows.push_back(rows_after(plan, segment));
+    if (segment.event >= 0) step_begin.push_back(plan.events[static_cast<size_t>(segment.event)].step_begin);
+    out.rows = std::max(out.rows, rows.back());
+  }
+  BT_ASSERT(static_cast<int64_t>(step_begin.size()) == out.events);
+  const SegmentTable table = tabulate(plan, first, last, out.width);
+  out.token_end = token_begin + static_cast<int64_t>(table.slot.size());
+  out.token_BS = to_tensor(table.token_slots, device, {out.sequences, out.width});
+  out.slot_n = to_tensor(table.slot, device);
+  out.sequence_n = to_tensor(table.segment, device);
+  out.row_n = to_tensor(table.row, device);
+  out.query_length_B = to_tensor(query_length, device);
+  out.rows_B = to_tensor(rows, device);
+  out.step_begin_E = to_tensor(step_begin, device);
+  return out;
+}
+
+LiveSegments live_segments(const Plan& plan, const at::Tensor& position_BT, at::Device device) {
+  LiveSegments live;
+  const int64_t first = plan.depths() > 0 ? plan.depth_begin[1] : 0, last = static_cast<int64_t>(plan.segments.size());
+  live.count = last - first;
+  live.width = longest(plan, first, last);
+  std::vector<int64_t> query_length, rows, sequence, ordinal;
+  for (int64_t i = first; i < last; ++i) {
+    const Segment& segment = plan.segments[static_cast<size_t>(i)];
+    query_length.push_back(segment.end - segment.begin);
+    rows.push_back(rows_after(plan, segment));
+    sequence.push_back(segment.sequence);
+    ordinal.push_back(segment.depth - 1);
+    live.rows = std::max(live.rows, rows.back());
+  }
+  const SegmentTable table = tabulate(plan, first, last, live.width);
+  live.token_ZS = to_tensor(table.token_slots, device, {live.count, live.width});
+  live.slot_n = to_tensor(table.slot, device);
+  live.segment_n = to_tensor(table.segment, device);
+  live.row_n = to_tensor(table.row, device);
+  live.query_length_Z = to_tensor(query_length, device);
+  live.rows_Z = to_tensor(rows, device);
+  live.sequence_Z = to_tensor(sequence, device);
+  live.ordinal_Z = to_tensor(ordinal, device);
+  live.position_ZT = position_BT.narrow(1, 0, live.rows).index_select(0, live.sequence_Z);
+  return live;
+}
+
+// Row tables of whole sequences: positions and packed indices.
+void fill_rows(const Plan& plan, const std::vector<int64_t>& packed_of, DevicePlan& out, at::Device device) {
+  for (const PlanSequence& sequence : plan.sequences) out.rows = std::max(out.rows, sequence.end - sequence.begin);
+  std::vector<int64_t> position(static_cast<size_t>(out.sequences * out.rows), 0), packed = position, source;
+  for (size_t b = 0; b < plan.sequences.size(); ++b) {
+    const PlanSequence& sequence = plan.sequences[b];
+    source.push_back(sequence.source);
+    for (int64_t at = sequence.begin; at < sequence.end; ++at) {
+      const size_t cell = b * static_cast<size_t>(out.rows) + static_cast<size_t>(at - sequence.begin);
+      position[cell] = plan.positions[static_cast<size_t>(at)];
+      packed[cell] = packed_of[static_cast<size_t>(at)];
+    }
+  }
+  out.position_BT = to_tensor(position, device, {out.sequences, out.rows});
+  out.packed_BT = to_tensor(packed, device, {out.sequences, out.rows});
+  out.source_B = to_tensor(source, device);
+}
+
+// Ids, positions and targets in packed order; returns the packed index of every plan token.
+std::vector<int64_t> fill_tokens(const Plan& plan, DevicePlan& out, at::Device device) {
+  std::vector<int64_t> ids, positions, plan_index, packed_of(plan.ids.size()), supervised, target, depth;
+  for (const Segment& segment : plan.segments) {
+    for (int64_t at = segment.begin; at < segment.end; ++at) {
+      const size_t source = static_cast<size_t>(at);
+      packed_of[source] = static_cast<int64_t>(ids.size());
+      if (plan.targets[source] >= 0) {
+        supervised.push_back(packed_of[source]);
+        target.push_back(plan.targets[source]);
+        depth.push_back(segment.depth);
+        out.supervised_in_prompt += segment.depth == 0 ? 1 : 0;
+      }
+      ids.push_back(plan.ids[source]);
+      positions.push_back(plan.positions[source]);
+      plan_index.push_back(at);
+    }
+  }
+  out.id_N = to_tensor(ids, device);
+  out.position_N = to_tensor(positions, device);
+  out.plan_index_N = to_tensor(plan_index, device);
+  out.supervised_M = to_tensor(supervised, device);
+  out.target_M = to_tensor(target, device);
+  out.supervised_depth_M = to_tensor(depth, device);
+  return packed_of;
+}
+
+}  // namespace
+
+DevicePlan to_device(const Plan& plan, at::Device device) {
+  DevicePlan out;
+  out.tokens = plan.tokens();
+  out.sequences = static_cast<int64_t>(plan.sequences.size());
+  fill_rows(plan, fill_tokens(plan, out, device), out, device);
+  for (int64_t depth = 0, token = 0; depth < plan.depths(); ++depth) {
+    out.depths.push_back(depth_plan(plan, depth, token, device));
+    token = out.depths.back().token_end;
+    if (depth == 0) out.live_begin = token;
+  }
+  out.live = live_segments(plan, out.position_BT, device);
+  return out;
+}
+
+}  // namespace bt

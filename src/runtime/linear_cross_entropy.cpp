@@ -1,0 +1,80 @@
+#include "bt/runtime/linear_cross_entropy.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+
+namespace bt {
+namespace {
+
+constexpr int64_t kChunkElements = int64_t{1} << 24;
+
+struct Accumulated {
+  at::Tensor nll_M, correct_M;          // outputs
+  at::Tensor d_hidden_MC, d_head_VC;    // gradients of the sum, where wanted
+};
+
+// One chunk of rows: fills its slice of the outputs and gradients.
+void run_chunk(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& target, double softcap, int64_t begin,
+               Accumulated& out) {
+  const int64_t rows = hidden.size(0);
+  const auto type = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  at::Tensor logits = at::linear(hidden, head).to(type);
+  if (softcap > 0) logits = (logits / softcap).tanh_().mul_(softcap);
+  const at::Tensor log_probabilities = logits.log_softmax(1);
+  const at::Tensor column = target.unsqueeze(1);
+  out.nll_M.narrow(0, begin, rows).copy_(log_probabilities.gather(1, column).squeeze(1).neg_());
+  out.correct_M.narrow(0, begin, rows).copy_(logits.argmax(1) == target);
+  if (!out.d_hidden_MC.defined() && !out.d_head_VC.defined()) return;
+  at::Tensor d_logits = log_probabilities.exp();
+  d_logits.scatter_add_(1, column, at::full_like(column, -1, d_logits.options()));
+  if (softcap > 0) d_logits.mul_(1 - (logits / softcap).square_());
+  d_logits = d_logits.to(hidden.scalar_type());
+  if (out.d_hidden_MC.defined()) out.d_hidden_MC.narrow(0, begin, rows).copy_(d_logits.mm(head));
+  if (out.d_head_VC.defined()) out.d_head_VC.addmm_(d_logits.t(), hidden);
+}
+
+class Node : public torch::autograd::Function<Node> {
+ public:
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden_MC,
+                                                const at::Tensor& head_VC, const at::Tensor& target_M, double softcap,
+                                                double scale, bool want_hidden, bool want_head) {
+    const int64_t rows = hidden_MC.size(0), chunk = std::max<int64_t>(1, kChunkElements / std::max<int64_t>(1, head_VC.size(0)));
+    const auto type = hidden_MC.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    Accumulated out;
+    out.nll_M = at::empty({rows}, hidden_MC.options().dtype(type));
+    out.correct_M = at::empty({rows}, hidden_MC.options().dtype(at::kBool));
+    if (want_hidden) out.d_hidden_MC = at::empty_like(hidden_MC);
+    if (want_head) out.d_head_VC = at::zeros_like(head_VC);
+    for (int64_t begin = 0; begin < rows; begin += chunk) {
+      const int64_t count = std::min(chunk, rows - begin);
+      run_chunk(hidden_MC.narrow(0, begin, count), head_VC, target_M.narrow(0, begin, count), softcap, begin, out);
+    }
+    const at::Tensor loss = out.nll_M.sum() * scale;
+    context->saved_data["scale"] = scale;
+    context->save_for_backward({out.d_hidden_MC, out.d_head_VC});
+    context->mark_non_differentiable({out.nll_M, out.correct_M});
+    return {loss, out.nll_M, out.correct_M};
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list grad) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor factor = grad[0] * context->saved_data["scale"].toDouble();
+    const auto scaled = [&](const at::Tensor& d) { return d.defined() ? d * factor.to(d.scalar_type()) : at::Tensor(); };
+    return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}, {}, {}};
+  }
+};
+
+}  // namespace
+
+CrossEntropy linear_cross_entropy(const at::Tensor& hidden_MC, const at::Tensor& head_VC, const at::Tensor& target_M,
+                                  double softcap, double scale) {
+  const bool record = at::GradMode::is_enabled();
+  const auto out = Node::apply(hidden_MC, head_VC, target_M, softcap, scale, record && hidden_MC.requires_grad(),
+                               record && head_VC.requires_grad());
+  return {out[0], out[1], out[2]};
+}
+
+}  // namespace bt

@@ -1,0 +1,42 @@
+// One layer's cache under teacher forcing in plain differentiable operators: what step-major training runs on, and
+// layer-major training wherever gradients cross boundaries.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "boundary_event.h"
+#include "bt/model/decoder.h"
+
+namespace bt {
+
+class SegmentCache {
+ public:
+  SegmentCache(const DevicePlan& plan, const Effects& effects, int64_t layer, const Decoder& decoder);
+
+  // Appends the depth's keys and values and attends; out_nHD in packed order.
+  at::Tensor attend(int64_t depth, const Qkv& qkv);
+
+  // The event after the depth just attended. `cut`: the cache, the step's own entries included, leaves the graph first.
+  // Returns the chosen rows (undefined without a rewrite).
+  at::Tensor act(int64_t depth, at::TensorList parameters, bool cut, const at::Tensor* replay_EW);
+
+  double rewrite_size() const { return size_.value(); }
+
+ private:
+  KvView view(int64_t depth) const;
+
+  const DevicePlan& plan_;
+  const Effects& effects_;
+  int64_t layer_;
+  AttentionSpec spec_;
+  int64_t voters_;
+  at::Tensor k_BGTD_, v_BGTD_, alive_BT_;
+  at::Tensor q_BSHD_, lse_BSH_;  // of the depth just attended
+  RewriteSize size_;
+};
+
+// Attention of depth 0, whose cache is its own segment. [B, S, …] right-padded.
+struct PaddedAttention { at::Tensor out_BSHD, lse_BSH; };
+PaddedAttention first_attention(const at::Tensor& q_BSHD, const DepthPlan& depth, const KvView& kv, const AttentionSpec& spec);
+
+}  // namespace bt

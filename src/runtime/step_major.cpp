@@ -1,0 +1,42 @@
+// The readable order: step by step through all layers, as decoding does. Everything in it is a plain differentiable
+// operator; it is the reference for the layer-major order and runs every method.
+#include <ATen/ATen.h>
+
+#include "orders.h"
+#include "segment_cache.h"
+
+namespace bt {
+
+Hidden step_major(const Pass& pass) {
+  const DevicePlan& plan = pass.plan;
+  const int64_t layers = pass.decoder.config.layers;
+  const Rotary rotary_N = rotary(pass.decoder.config, plan.position_N, pass.decoder.embedding.scalar_type());
+  std::vector<SegmentCache> caches;
+  for (int64_t layer = 0; layer < layers; ++layer) caches.emplace_back(plan, pass.effects, layer, pass.decoder);
+
+  Hidden out;
+  out.rows.resize(static_cast<size_t>(layers));
+  std::vector<at::Tensor> hidden;
+  for (int64_t depth = 0; depth < static_cast<int64_t>(plan.depths.size()); ++depth) {
+    const DepthPlan& at_depth = plan.depths[static_cast<size_t>(depth)];
+    const int64_t tokens = at_depth.token_end - at_depth.token_begin;
+    const Rotary here{rotary_N.cos.narrow(0, at_depth.token_begin, tokens), rotary_N.sin.narrow(0, at_depth.token_begin, tokens)};
+    at::Tensor x_NC = pass.inputs_NC(at_depth.token_begin, at_depth.token_end);
+    for (int64_t layer = 0; layer < layers; ++layer) {
+      if (depth > 0) x_NC = pass.steered(x_NC, layer);
+      const at::Tensor out_NHD = caches[static_cast<size_t>(layer)].attend(depth, project_qkv(pass.decoder, layer, x_NC, here));
+      x_NC = finish_layer(pass.decoder, layer, x_NC, out_NHD);
+    }
+    hidden.push_back(x_NC);
+    if (at_depth.events == 0) continue;
+    for (int64_t layer = 0; layer < layers; ++layer) {
+      const at::Tensor rows = caches[static_cast<size_t>(layer)].act(depth, pass.layer_parameters(layer), pass.cut_at(depth), pass.replayed(layer, depth));
+      if (rows.defined()) out.rows[static_cast<size_t>(layer)].push_back(rows);
+    }
+  }
+  out.supervised_MC = at::cat(hidden).index_select(0, plan.supervised_M);
+  for (const SegmentCache& cache : caches) out.rewrite_size.push_back(cache.rewrite_size());
+  return out;
+}
+
+}  // namespace bt

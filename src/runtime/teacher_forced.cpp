@@ -1,0 +1,80 @@
+#include "bt/runtime/teacher_forced.h"
+
+#include <ATen/ATen.h>
+
+#include "bt/core/error.h"
+#include "bt/core/strings.h"
+#include "bt/runtime/linear_cross_entropy.h"
+#include "orders.h"
+
+namespace bt {
+namespace {
+
+void check_exact(const Method* method, const Effects& effects, Order order) {
+  if (order != Order::layer_major || effects.append == nullptr || effects.append->kind() == AppendKind::known) return;
+  fail_usage({.what = str("method '", method->name(), "' computes its latents from the running pass, which is not exact layer by layer"),
+              .where = "train.order",
+              .expected = "step_major",
+              .found = "layer_major",
+              .next_step = "set train.order: step_major"});
+}
+
+}  // namespace
+
+std::vector<at::Tensor> Pass::layer_parameters(int64_t layer) const {
+  const ParameterStore* store = method != nullptr ? method->parameters() : nullptr;
+  return store != nullptr ? store->layer_leaves(layer) : std::vector<at::Tensor>();
+}
+
+std::vector<at::Tensor> Pass::shared_parameters() const {
+  std::vector<at::Tensor> shared;
+  const ParameterStore* store = method != nullptr ? method->parameters() : nullptr;
+  if (store == nullptr) return shared;
+  for (const ParameterInfo& info : store->infos()) {
+    if (info.layers == 0) shared.push_back(store->leaf(info.name));
+  }
+  return shared;
+}
+
+at::Tensor Pass::inputs_NC(int64_t begin, int64_t end) const {
+  const at::Tensor id_N = plan.id_N.narrow(0, begin, end - begin);
+  if (effects.append == nullptr) return embed(decoder, id_N);
+  const at::Tensor latent_n = (id_N < 0).nonzero().squeeze(1);
+  const at::Tensor x_NC = embed(decoder, id_N.clamp_min(0));
+  if (latent_n.numel() == 0) return x_NC;
+  const at::Tensor embeddings_MK = effects.append->embeddings_MK(shared_parameters());
+  return x_NC.index_copy(0, latent_n, embeddings_MK.index_select(0, -1 - id_N.index_select(0, latent_n)).to(x_NC.scalar_type()));
+}
+
+at::Tensor Pass::steered(const at::Tensor& x_NC, int64_t layer) const {
+  if (effects.steer == nullptr) return x_NC;
+  const at::Tensor direction_K = effects.steer->direction_K(layer, layer_parameters(layer));
+  return direction_K.defined() ? x_NC + direction_K.to(x_NC.scalar_type()) : x_NC;
+}
+
+bool Pass::cut_at(int64_t boundary) const { return options.bptt_steps > 0 && boundary % options.bptt_steps == 0; }
+
+const at::Tensor* Pass::replayed(int64_t layer, int64_t depth) const {
+  if (options.replay == nullptr) return nullptr;
+  return &(*options.replay)[static_cast<size_t>(layer)][static_cast<size_t>(depth)];
+}
+
+Forward teacher_forced(const Decoder& decoder, const Method* method, const DevicePlan& plan, const ForwardOptions& options) {
+  const Effects effects = method != nullptr ? method->effects() : Effects{};
+  check_exact(method, effects, options.order);
+  const Decoder attached = method != nullptr ? method->attach(decoder) : decoder;
+  const Pass pass{attached, method, effects, plan, options};
+  Hidden hidden = options.order == Order::layer_major ? layer_major(pass) : step_major(pass);
+  const at::Tensor final_MC = final_hidden(attached, hidden.supervised_MC);
+  const CrossEntropy entropy = linear_cross_entropy(final_MC, attached.head, plan.target_M, attached.config.logit_softcap, options.loss_scale);
+  Forward out;
+  out.loss = entropy.loss;
+  out.nll_M = entropy.nll_M;
+  out.correct_M = entropy.correct_M;
+  if (options.keep_logits) out.logits_MV = logits(attached, final_MC);
+  if (options.record_rows) out.rows = std::move(hidden.rows);
+  out.rewrite_size = std::move(hidden.rewrite_size);
+  return out;
+}
+
+}  // namespace bt
