@@ -52,6 +52,17 @@ void refuse_unknown_keys(const ConfigNode& map, const std::string& path, const s
   }
 }
 
+// A key that is nearly the selector: without one, nothing else would tell that it is misspelt.
+void refuse_misspelt_selector(const ConfigNode& map, const std::string& path, std::string_view selector) {
+  for (const ConfigNode::Entry& entry : map.entries) {
+    if (nearest_name(entry.key, {std::string(selector)}).empty()) continue;
+    fail_usage({.what = "unknown key",
+                .where = place(entry.key_mark, child_path(path, entry.key)),
+                .expected = str(selector, " and the keys that belong to its value"),
+                .next_step = did_you_mean(entry.key, {std::string(selector)})});
+  }
+}
+
 // Where the dotted key stands, or as much of its path as the document has.
 std::string locate(const ConfigNode& root, const std::string& key) {
   const ConfigNode* node = &root;
@@ -64,6 +75,13 @@ std::string locate(const ConfigNode& root, const std::string& key) {
   return place(mark, key);
 }
 
+// One reading of a whole document. A wrong key or value stops it at once. Missing keys wait for the end, since a
+// misspelt key explains a missing one; so do the checks of whole groups, which need all that is in the document.
+struct Reading {
+  std::optional<Problem> missing;        // the first missing key
+  std::vector<const Options*> to_check;  // inner groups first
+};
+
 void validate(const Options& options, const ConfigNode& root) {
   try {
     options.validate();
@@ -75,27 +93,27 @@ void validate(const Options& options, const ConfigNode& root) {
   }
 }
 
-void read_map(const ConfigNode& root, const ConfigNode& map, const std::string& path, std::string_view selector,
+void read_map(Reading& reading, const ConfigNode& map, const std::string& path, std::string_view selector,
               Options& options);
 
 class OptionReader final : public EachField<OptionReader> {
  public:
-  OptionReader(const ConfigNode& root, const ConfigNode& map, const std::string& path)
-      : root_(root), map_(map), path_(path) {}
+  OptionReader(Reading& reading, const ConfigNode& map, const std::string& path)
+      : reading_(reading), map_(map), path_(path) {}
 
   template <class T>
   void visit(std::string_view key, T& value, const FieldInfo& info) {
     if (const ConfigNode* node = map_.find(key)) {
       read(*node, child_path(path_, key), info, value);
     } else if (info.required) {
-      fail_missing(key, expected(value, info));
+      note_missing(key, domain_text(value, info));
     }
   }
 
   void group(std::string_view key, Options& value, std::string_view) override {
     const ConfigNode absent{.mark = map_.mark};
     const ConfigNode* node = map_.find(key);
-    read_map(root_, node == nullptr ? absent : *node, child_path(path_, key), "", value);
+    read_map(reading_, node == nullptr ? absent : *node, child_path(path_, key), "", value);
   }
 
   void variant(std::string_view key, std::string_view selector, std::string& name, std::unique_ptr<Options>& value,
@@ -105,34 +123,28 @@ class OptionReader final : public EachField<OptionReader> {
     const std::string path = child_path(path_, key);
     if (!node->is_map()) fail_value(*node, path, "a map");
 
-    const FieldInfo info{.choices = names, .required = name.empty()};
-    OptionReader(root_, *node, path).visit(selector, name, info);
+    if (node->find(selector) == nullptr) refuse_misspelt_selector(*node, path, selector);
+    OptionReader(reading_, *node, path).visit(selector, name, {.choices = names, .required = name.empty()});
+    if (name.empty()) return;
     value = make(name);
     BT_ASSERT(value != nullptr);  // `names` holds what `make` knows
-    read_map(root_, *node, path, selector, *value);
+    read_map(reading_, *node, path, selector, *value);
   }
 
  private:
   template <class T>
-  static std::string expected(const T& value, const FieldInfo& info) {
-    const std::string constraint = constraint_text(info);
-    if (!info.choices.empty()) return "one of " + constraint;
-    return constraint.empty() ? option_type(value) : str(option_type(value), " ", constraint);
-  }
-
-  template <class T>
   static void read(const ConfigNode& node, const std::string& path, const FieldInfo& info, T& value) {
     T parsed{};
-    if (!parse_option(node, parsed)) fail_value(node, path, expected(value, info), quoting_hint(node, value));
+    if (!parse_option(node, parsed)) fail_value(node, path, domain_text(value, info), quoting_hint(node, value));
     if (!satisfies(info, parsed)) {
-      fail_value(node, path, expected(value, info), did_you_mean(node.scalar, info.choices));
+      fail_value(node, path, domain_text(value, info), did_you_mean(node.scalar, info.choices));
     }
     value = std::move(parsed);
   }
 
   template <class T>
   static void read(const ConfigNode& node, const std::string& path, const FieldInfo& info, std::vector<T>& values) {
-    if (node.kind != ConfigNode::Kind::sequence) fail_value(node, path, expected(values, info));
+    if (node.kind != ConfigNode::Kind::sequence) fail_value(node, path, domain_text(values, info));
     std::vector<T> parsed(node.items.size());
     for (size_t i = 0; i < parsed.size(); ++i) read(node.items[i], str(path, "[", i, "]"), info, parsed[i]);
     values = std::move(parsed);
@@ -159,20 +171,22 @@ class OptionReader final : public EachField<OptionReader> {
                 .next_step = std::move(next_step)});
   }
 
-  [[noreturn]] void fail_missing(std::string_view key, std::string expected_text) const {
-    fail_usage({.what = "the key is missing",
-                .where = place(map_.mark, child_path(path_, key)),
-                .expected = std::move(expected_text),
-                .next_step = str("add \"", key, ": ...\" ", path_.empty() ? "at the top level" : "under " + path_)});
+  void note_missing(std::string_view key, std::string expected) const {
+    if (reading_.missing) return;
+    const std::string parent = path_.empty() ? "at the top level" : "under " + path_;
+    reading_.missing = {.what = "the key is missing",
+                        .where = place(map_.mark, child_path(path_, key)),
+                        .expected = std::move(expected),
+                        .next_step = str("add \"", key, ": ...\" ", parent)};
   }
 
-  const ConfigNode& root_;
+  Reading& reading_;
   const ConfigNode& map_;
   const std::string& path_;
 };
 
 // `selector` is a key of the map that has been read already, or empty.
-void read_map(const ConfigNode& root, const ConfigNode& map, const std::string& path, std::string_view selector,
+void read_map(Reading& reading, const ConfigNode& map, const std::string& path, std::string_view selector,
               Options& options) {
   if (!map.is_map() && !map.is_null()) {
     fail_usage({.what = "wrong value", .where = place(map.mark, path), .expected = "a map", .found = map.describe()});
@@ -181,13 +195,18 @@ void read_map(const ConfigNode& root, const ConfigNode& map, const std::string& 
   if (!selector.empty()) keys.names.emplace_back(selector);
   options.fields(keys);
   refuse_unknown_keys(map, path, keys.names);
-  OptionReader reader(root, map, path);
+  OptionReader reader(reading, map, path);
   options.fields(reader);
-  validate(options, root);
+  reading.to_check.push_back(&options);
 }
 
 }  // namespace
 
-void read_options(const ConfigNode& node, Options& options) { read_map(node, node, "", "", options); }
+void read_options(const ConfigNode& node, Options& options) {
+  Reading reading;
+  read_map(reading, node, "", "", options);
+  if (reading.missing) fail_usage(std::move(*reading.missing));
+  for (const Options* group : reading.to_check) validate(*group, node);
+}
 
 }  // namespace bt

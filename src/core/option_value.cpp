@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "bt/core/numerals.h"
-#include "bt/core/strings.h"
 
 namespace bt {
 namespace {
@@ -76,12 +75,11 @@ std::string option_text(int64_t value) { return std::to_string(value); }
 std::string option_text(double value) { return number_text(value); }
 std::string option_text(const std::string& value) { return is_safe_unquoted(value) ? value : double_quoted(value); }
 
-std::string constraint_text(const FieldInfo& info) {
-  if (!info.choices.empty()) return join(info.choices, " | ");
+std::string range_text(const FieldInfo& info) {
   const bool has_min = std::isfinite(info.min), has_max = std::isfinite(info.max);
-  if (has_min && has_max) return number_text(info.min) + " to " + number_text(info.max);
-  if (has_min) return ">= " + number_text(info.min);
-  return has_max ? "<= " + number_text(info.max) : "";
+  if (has_min && has_max) return " " + number_text(info.min) + " to " + number_text(info.max);
+  if (has_min) return " >= " + number_text(info.min);
+  return has_max ? " <= " + number_text(info.max) : "";
 }
 
 bool satisfies(const FieldInfo&, bool) { return true; }

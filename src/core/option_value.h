@@ -10,6 +10,7 @@
 
 #include "bt/core/config_node.h"
 #include "bt/core/option_fields.h"
+#include "bt/core/strings.h"
 
 namespace bt {
 
@@ -37,7 +38,7 @@ std::string option_text(const std::optional<T>& value) {
   return value ? option_text(*value) : "null";
 }
 
-// "boolean", "integer", "number", "string", "list of integers", "integer or null".
+// "boolean", "integer", "number", "string", "list of integers".
 template <class T>
 std::string option_type(const T&) {
   if constexpr (std::is_same_v<T, bool>) return "boolean";
@@ -53,11 +54,27 @@ std::string option_type(const std::vector<T>&) {
 
 template <class T>
 std::string option_type(const std::optional<T>&) {
-  return option_type(T()) + " or null";
+  return option_type(T());
 }
 
-// ">= 0", "0 to 1", "cosine | constant", or nothing.
-std::string constraint_text(const FieldInfo& info);
+// " >= 0", " 0 to 1", or nothing.
+std::string range_text(const FieldInfo& info);
+
+template <class T>
+constexpr bool is_nullable(const T&) { return false; }
+template <class T>
+constexpr bool is_nullable(const std::optional<T>&) { return true; }
+template <class T>
+constexpr bool is_list(const T&) { return false; }
+template <class T>
+constexpr bool is_list(const std::vector<T>&) { return true; }
+
+// What a field takes: "integer >= 0", "cosine | constant", "list of numbers 0 to 1", "integer >= 1 or null".
+template <class T>
+std::string domain_text(const T& value, const FieldInfo& info) {
+  if (!info.choices.empty()) return (is_list(value) ? "list of " : "") + join(info.choices, " | ");
+  return option_type(value) + range_text(info) + (is_nullable(value) ? " or null" : "");
+}
 
 bool satisfies(const FieldInfo& info, bool value);
 bool satisfies(const FieldInfo& info, int64_t value);

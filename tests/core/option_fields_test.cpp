@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bt/core/error.h"
+#include "bt/core/strings.h"
 
 namespace bt {
 namespace {
@@ -198,7 +199,7 @@ TEST(ReadOptions, MissingRequiredKeysAreNamed) {
 TEST(ReadOptions, ChoicesAndRangesAreChecked) {
   const Problem problem = problem_of("out: x\ntrain: {schedule: {kind: cosin}}\n");
   EXPECT_EQ(problem.where, "run.yaml:2:26: train.schedule.kind");
-  EXPECT_EQ(problem.expected, "one of cosine | constant");
+  EXPECT_EQ(problem.expected, "cosine | constant");
   EXPECT_EQ(problem.next_step, "did you mean \"cosine\"?");
   EXPECT_EQ(problem_of("out: x\ntrain: {schedule: {warmup: 1001}}\n").expected, "integer 0 to 1000");
   EXPECT_EQ(problem_of_value("limit", "-1").expected, "integer >= 0");
@@ -213,6 +214,13 @@ TEST(ReadOptions, GroupsMustBeMaps) {
 TEST(ReadOptions, ValidationErrorsGetAPlace) {
   EXPECT_EQ(problem_of("out: x\ntrain:\n  schedule:\n    warmup: 10\n").where, "run.yaml:4:13: train.schedule.warmup");
   EXPECT_EQ(problem_of("out: x\ntrain:\n  steps: 3\n").where, "run.yaml:3:3: train.schedule.warmup");
+}
+
+TEST(ReadOptions, WrongKeysComeBeforeMissingOnesAndThoseBeforeValidation) {
+  const char* wrong_train = "train: {steps: 3}\n";
+  EXPECT_EQ(problem_of(str(wrong_train, "latent: {method: pause, cuont: 1}\n")).where, "run.yaml:2:25: latent.cuont");
+  EXPECT_EQ(problem_of(wrong_train).where, "run.yaml:1:1: out");
+  EXPECT_EQ(problem_of(str("out: x\n", wrong_train)).where, "run.yaml:2:8: train.schedule.warmup");
 }
 
 TEST(ReadOptions, ErrorsInOverridesNameTheCommandLine) {
@@ -246,6 +254,9 @@ TEST(ReadOptions, VariantErrorsHaveAPlace) {
   EXPECT_EQ(foreign.where, "run.yaml:2:25: latent.scale");
   EXPECT_EQ(foreign.expected, "one of method, count");
   problem_of("out: x\nlatent: pause\n");
+  const Problem selector = problem_of("out: x\nlatent: {metod: pause}\n");
+  EXPECT_EQ(selector.where, "run.yaml:2:10: latent.metod");
+  EXPECT_EQ(selector.next_step, "did you mean \"method\"?");
 }
 
 TEST(WriteOptions, ReadsBackEqual) {
@@ -290,7 +301,47 @@ TEST(DescribeOptions, HasALinePerFieldWithAllThatIsKnown) {
   EXPECT_NE(text.find("pause | steer, required"), std::string::npos);
   EXPECT_NE(text.find("latent: with method: pause"), std::string::npos);
   EXPECT_NE(text.find("latent.schedule.warmup"), std::string::npos);
+  EXPECT_NE(text.find("integer >= 0 or null, default null"), std::string::npos);
+  EXPECT_NE(text.find("list of a | b c | d, default []"), std::string::npos);
   EXPECT_NE(text.find("list of numbers 0 to 1, default [0.9, 0.95]"), std::string::npos);
+}
+
+struct TwoMethods final : Options {
+  struct First final : Options {
+    int64_t shared = 1, own = 2;
+    void fields(OptionFields& f) override {
+      f.field("shared", shared, {.help = "in both"});
+      f.field("own", own, {});
+    }
+  };
+  struct Second final : Options {
+    int64_t shared = 1;
+    void fields(OptionFields& f) override { f.field("shared", shared, {.help = "in both"}); }
+  };
+  static std::unique_ptr<Options> make(std::string_view name) {
+    if (name == "first") return std::make_unique<First>();
+    return std::make_unique<Second>();
+  }
+  std::string name = "first";
+  std::unique_ptr<Options> value;
+  void fields(OptionFields& f) override { f.variant("m", "kind", name, value, &make, {"first", "second"}, "a choice"); }
+};
+
+TEST(DescribeOptions, WhatAllVariantsShareIsSaidOnce) {
+  TwoMethods options;
+  EXPECT_EQ(describe_options(options),
+            "\nm: a choice\n"
+            "  m.kind    first | second, default first  selects the keys of m\n"
+            "\nm: with every kind\n"
+            "  m.shared  integer, default 1             in both\n"
+            "\nm: with kind: first\n"
+            "  m.own     integer, default 2\n");
+}
+
+TEST(ReadOptions, ANamedVariantIsTheDefaultOfItsMap) {
+  TwoMethods options;
+  read_options(parse_yaml("m: {own: 7}", "f"), options);
+  EXPECT_EQ(dynamic_cast<TwoMethods::First&>(*options.value).own, 7);
 }
 
 }  // namespace
