@@ -73,7 +73,11 @@ PairedDifference paired_difference(std::span<const double> a, std::span<const do
   const std::vector<double> d = differences(a, b);
   const MeanEstimate estimate = estimate_mean(d);
   const double half = two_sided_z(confidence) * estimate.standard_error;
-  return {static_cast<int64_t>(d.size()), mean_of(a), mean_of(b), estimate.mean, estimate.standard_error,
+  return {static_cast<int64_t>(d.size()),
+          mean_of(a),
+          mean_of(b),
+          estimate.mean,
+          estimate.standard_error,
           {estimate.mean - half, estimate.mean + half}};
 }
 

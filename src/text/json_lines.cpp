@@ -20,7 +20,9 @@ std::vector<Json> parse_json_lines(std::string_view text, std::string_view sourc
     const std::string where = str(source, ":", line_number);
     objects.push_back(Json::parse(line, where));
     if (!objects.back().is_object()) {
-      fail_bad_file({.what = "a line is no JSON object", .where = where, .expected = "an object",
+      fail_bad_file({.what = "a line is no JSON object",
+                     .where = where,
+                     .expected = "an object",
                      .found = objects.back().type_name()});
     }
   }

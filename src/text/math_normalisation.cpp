@@ -96,8 +96,8 @@ std::optional<std::string> without_right_units(const std::string& text) {
 
 std::string without_layout(std::string_view text) {
   constexpr std::pair<std::string_view, std::string_view> kReplaced[] = {
-      {"\n", ""}, {"\\!", ""}, {"\\\\", "\\"}, {"tfrac", "frac"}, {"dfrac", "frac"},
-      {"\\left", ""}, {"\\right", ""}, {"^{\\circ}", ""}, {"^\\circ", ""}, {"\\$", ""}};
+      {"\n", ""},     {"\\!", ""},     {"\\\\", "\\"},    {"tfrac", "frac"}, {"dfrac", "frac"},
+      {"\\left", ""}, {"\\right", ""}, {"^{\\circ}", ""}, {"^\\circ", ""},   {"\\$", ""}};
   std::string out(text);
   for (const auto& [from, to] : kReplaced) out = replace_text(out, from, to);
   return out;

@@ -14,14 +14,30 @@ namespace bt {
 namespace {
 
 constexpr std::pair<std::string_view, std::string_view> kSubstitutions[] = {
-    {"an ", ""}, {"a ", ""}, {".$", "$"}, {"\\$", ""}, {"\\ ", ""},
-    {" ", ""}, {"mbox", "text"}, {",\\text{and}", ","}, {"\\text{and}", ","}, {"\\text{m}", "\\text{}"}};
+    {"an ", ""}, {"a ", ""},       {".$", "$"},           {"\\$", ""},          {"\\ ", ""},
+    {" ", ""},   {"mbox", "text"}, {",\\text{and}", ","}, {"\\text{and}", ","}, {"\\text{m}", "\\text{}"}};
 
-constexpr std::string_view kRemoved[] = {
-    "square", "ways", "integers", "dollars", "mph", "inches", "ft", "hours", "km", "units", "\\ldots", "sue", "points", "feet",
-    "minutes", "digits", "cents", "degrees", "cm", "gm", "pounds", "meters", "meals", "edges", "students", "childrentickets",
-    "multiples", "\\text{s}", "\\text{.}", "\\text{\ns}", "\\text{}^2", "\\text{}^3", "\\text{\n}", "\\text{}", "\\mathrm{th}",
-    "^\\circ", "^{\\circ}", "\\;", ",\\!", "{,}", "\"", "\\dots"};
+constexpr std::string_view kRemoved[] = {"square",       "ways",
+                                         "integers",     "dollars",
+                                         "mph",          "inches",
+                                         "ft",           "hours",
+                                         "km",           "units",
+                                         "\\ldots",      "sue",
+                                         "points",       "feet",
+                                         "minutes",      "digits",
+                                         "cents",        "degrees",
+                                         "cm",           "gm",
+                                         "pounds",       "meters",
+                                         "meals",        "edges",
+                                         "students",     "childrentickets",
+                                         "multiples",    "\\text{s}",
+                                         "\\text{.}",    "\\text{\ns}",
+                                         "\\text{}^2",   "\\text{}^3",
+                                         "\\text{\n}",   "\\text{}",
+                                         "\\mathrm{th}", "^\\circ",
+                                         "^{\\circ}",    "\\;",
+                                         ",\\!",         "{,}",
+                                         "\"",           "\\dots"};
 
 bool is_word(std::string_view expression) {
   return std::all_of(expression.begin(), expression.end(), [](char c) { return c >= 'a' && c <= 'z'; });
@@ -103,7 +119,8 @@ std::string brace_shorthand(std::string_view text, MinervaRules rules) {
 std::string without_thousands_commas(const std::string& text, MinervaRules rules) {
   static const Pattern grouped("\\A-?\\d{1,3}(?:,\\d{3})+\\z"), digits("\\A\\d+\\z");
   const std::string joined = replace_text(text, ",", "");
-  const bool is_number = rules == MinervaRules::v3_0 ? digits.search(joined).has_value() : grouped.search(text).has_value();
+  const bool is_number =
+      rules == MinervaRules::v3_0 ? digits.search(joined).has_value() : grouped.search(text).has_value();
   return is_number ? joined : text;
 }
 
@@ -124,7 +141,8 @@ std::optional<int64_t> small_integer(std::string_view digits) {
 std::optional<Rational> plain_number(std::string_view text) {
   static const std::string integer = "(0|[1-9][0-9]*)";
   static const Pattern decimal("\\A(-?)" + integer + "(?:\\.([0-9]+))?\\z");
-  static const Pattern fraction("\\A(-?)(?:\\\\frac\\{" + integer + "\\}\\{" + integer + "\\}|" + integer + "/" + integer + ")\\z");
+  static const Pattern fraction("\\A(-?)(?:\\\\frac\\{" + integer + "\\}\\{" + integer + "\\}|" + integer + "/" +
+                                integer + ")\\z");
   if (const auto match = decimal.search(text)) {
     const auto value = small_integer(std::string(match->groups[2]) + std::string(match->groups[3]));
     if (!value) return std::nullopt;
@@ -168,7 +186,8 @@ std::string normalise_minerva(std::string_view answer, MinervaRules rules) {
   if (rules == MinervaRules::v3_1) text = without_unit_words(text);
   for (const auto& [from, to] : kSubstitutions) text = replace_text(text, from, to);
   text = keep_first_formula(without_removed(text, rules));
-  for (std::string_view open : {"\\text{", "\\textbf{", "\\overline{"}) text = unwrap(text, open, /*to_last_brace=*/false);
+  for (std::string_view open : {"\\text{", "\\textbf{", "\\overline{"})
+    text = unwrap(text, open, /*to_last_brace=*/false);
   text = unwrap(text, "\\boxed{", /*to_last_brace=*/true);
   text = replace_text(brace_shorthand(text, rules), "$", "");
   return without_thousands_commas(text, rules);

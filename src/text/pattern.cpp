@@ -10,8 +10,8 @@
 namespace bt {
 namespace {
 
-constexpr uint32_t kMatchSteps = 10'000'000;       // backtracking steps of one match
-constexpr uint32_t kMatchHeapKib = 256 * 1024;     // backtracking memory of one match
+constexpr uint32_t kMatchSteps = 10'000'000;    // backtracking steps of one match
+constexpr uint32_t kMatchHeapKib = 256 * 1024;  // backtracking memory of one match
 constexpr uint32_t kOptions = PCRE2_UTF | PCRE2_UCP;
 
 struct FreeContext {
@@ -28,15 +28,16 @@ std::string_view group_text(std::string_view text, const PCRE2_SIZE* offsets, si
 // Bytes of the character at `position`, so that an empty match moves on by a whole one.
 size_t character_length(std::string_view text, size_t position) {
   size_t length = 1;
-  while (position + length < text.size() && (static_cast<unsigned char>(text[position + length]) & 0xC0) == 0x80) ++length;
+  while (position + length < text.size() && (static_cast<unsigned char>(text[position + length]) & 0xC0) == 0x80)
+    ++length;
   return length;
 }
 
 std::string expand(std::string_view replacement, const PatternMatch& match) {
   std::string out;
   for (size_t i = 0; i < replacement.size(); ++i) {
-    const bool is_group = replacement[i] == '\\' && i + 1 < replacement.size() && replacement[i + 1] >= '1' &&
-                          replacement[i + 1] <= '9';
+    const bool is_group =
+        replacement[i] == '\\' && i + 1 < replacement.size() && replacement[i + 1] >= '1' && replacement[i + 1] <= '9';
     if (is_group) {
       out += match.groups.at(static_cast<size_t>(replacement[++i] - '0'));
     } else {
@@ -64,7 +65,8 @@ Pattern::Compiled::Compiled(std::string_view pattern) {
   pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
   int error = 0;
   PCRE2_SIZE offset = 0;
-  code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), kOptions, &error, &offset, context.get());
+  code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), kOptions, &error, &offset,
+                       context.get());
   if (code == nullptr) throw std::logic_error(str("invalid pattern at byte ", offset, ": ", pattern));
   limits.reset(pcre2_match_context_create(nullptr));
   pcre2_set_match_limit(limits.get(), kMatchSteps);

@@ -11,14 +11,17 @@ std::string field_text(const Json& document, std::string_view key, std::string_v
   if (value == nullptr) {
     std::vector<std::string> keys;
     for (const auto& [name, unused] : document.as_object("document")) keys.push_back(name);
-    fail_usage({.what = str("the template names the unknown field '", key, "'"), .where = str("template ", prompt_template),
-                .expected = join(keys, ", "), .next_step = "write {{ and }} for braces that are text"});
+    fail_usage({.what = str("the template names the unknown field '", key, "'"),
+                .where = str("template ", prompt_template),
+                .expected = join(keys, ", "),
+                .next_step = "write {{ and }} for braces that are text"});
   }
   return value->is_string() ? value->as_string(key) : value->dump();
 }
 
 [[noreturn]] void fail_brace(std::string_view prompt_template, size_t at) {
-  fail_usage({.what = "a brace without its partner", .where = str("template ", prompt_template, ", character ", at + 1),
+  fail_usage({.what = "a brace without its partner",
+              .where = str("template ", prompt_template, ", character ", at + 1),
               .next_step = "write {{ or }} for a brace that is text"});
 }
 

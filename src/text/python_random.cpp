@@ -22,7 +22,8 @@ std::array<uint32_t, kWords> state_from_word(uint32_t word) {
 // CPython's sample() keeps a set of the chosen when its estimated size is below that of a list of the population.
 size_t set_size(size_t count) {
   size_t size = 21;
-  if (count > 5) size += static_cast<size_t>(std::pow(4, std::ceil(std::log(static_cast<double>(count) * 3) / std::log(4.0))));
+  if (count > 5)
+    size += static_cast<size_t>(std::pow(4, std::ceil(std::log(static_cast<double>(count) * 3) / std::log(4.0))));
   return size;
 }
 

@@ -49,7 +49,8 @@ size_t character_length(std::string_view bytes, size_t i) {
   }
   if (lead >= 0xF0 && lead <= 0xF4) {
     const uint8_t low = lead == 0xF0 ? 0x90 : 0x80, high = lead == 0xF4 ? 0x8F : 0xBF;
-    const bool valid = is_continuation(bytes, i + 1, low, high) && is_continuation(bytes, i + 2) && is_continuation(bytes, i + 3);
+    const bool valid =
+        is_continuation(bytes, i + 1, low, high) && is_continuation(bytes, i + 2) && is_continuation(bytes, i + 3);
     return valid ? 4 : 0;
   }
   return 0;

@@ -65,8 +65,8 @@ std::string regrade_text(const Task& task, const RegradeSummary& summary) {
   for (const RegradeSummary::Filter& filter : summary.filters) {
     const Interval interval = wilson_interval(filter.right, summary.completions);
     const double share = static_cast<double>(filter.right) / static_cast<double>(summary.completions);
-    out << "  " << std::left << std::setw(18) << filter.name << std::setprecision(2) << 100 * share << " %  [" << 100 * interval.low
-        << ", " << 100 * interval.high << "]";
+    out << "  " << std::left << std::setw(18) << filter.name << std::setprecision(2) << 100 * share << " %  ["
+        << 100 * interval.low << ", " << 100 * interval.high << "]";
     if (filter.undecided > 0) out << "  " << filter.undecided << " undecided: they need computer algebra";
     out << "\n";
   }

@@ -15,24 +15,34 @@ struct PairedScores {
   std::vector<double> a, b;
 };
 
-PairedScores pair_up(const std::map<int64_t, SampleScore>& a, const std::map<int64_t, SampleScore>& b, const std::string& where) {
+PairedScores pair_up(const std::map<int64_t, SampleScore>& a, const std::map<int64_t, SampleScore>& b,
+                     const std::string& where) {
   PairedScores out;
   for (const auto& [document, score] : a) {
     const auto other = b.find(document);
     if (other == b.end()) {
-      fail_bad_file({.what = "the two sides hold different documents", .where = where, .expected = str("doc_id ", document, " on both"),
-                     .found = "it on the first only", .next_step = "evaluate both with the same --limit"});
+      fail_bad_file({.what = "the two sides hold different documents",
+                     .where = where,
+                     .expected = str("doc_id ", document, " on both"),
+                     .found = "it on the first only",
+                     .next_step = "evaluate both with the same --limit"});
     }
-    if (score.document_hash != other->second.document_hash && !score.document_hash.empty() && !other->second.document_hash.empty()) {
-      fail_bad_file({.what = "the two sides hold different documents", .where = str(where, ", doc_id ", document),
-                     .expected = score.document_hash.substr(0, 80), .found = other->second.document_hash.substr(0, 80)});
+    if (score.document_hash != other->second.document_hash && !score.document_hash.empty() &&
+        !other->second.document_hash.empty()) {
+      fail_bad_file({.what = "the two sides hold different documents",
+                     .where = str(where, ", doc_id ", document),
+                     .expected = score.document_hash.substr(0, 80),
+                     .found = other->second.document_hash.substr(0, 80)});
     }
     out.a.push_back(score.score);
     out.b.push_back(other->second.score);
   }
   if (a.size() != b.size()) {
-    fail_bad_file({.what = "the two sides hold different documents", .where = where, .expected = str(a.size(), " documents"),
-                   .found = str(b.size()), .next_step = "evaluate both with the same --limit"});
+    fail_bad_file({.what = "the two sides hold different documents",
+                   .where = where,
+                   .expected = str(a.size(), " documents"),
+                   .found = str(b.size()),
+                   .next_step = "evaluate both with the same --limit"});
   }
   return out;
 }
@@ -44,8 +54,11 @@ Interval accuracy_interval(const std::vector<double>& scores, double confidence)
 }
 
 SampleComparison compare_one(const TaskFilter& name, const PairedScores& scores, const ComparisonOptions& options) {
-  SampleComparison out{name.first, name.second, paired_difference(scores.a, scores.b, options.confidence),
-                       accuracy_interval(scores.a, options.confidence), accuracy_interval(scores.b, options.confidence),
+  SampleComparison out{name.first,
+                       name.second,
+                       paired_difference(scores.a, scores.b, options.confidence),
+                       accuracy_interval(scores.a, options.confidence),
+                       accuracy_interval(scores.b, options.confidence),
                        paired_bootstrap(scores.a, scores.b, options.resamples, options.seed, options.confidence),
                        exact_mcnemar(scores.a, scores.b)};
   out.minimum_detectable_effect = minimum_detectable_effect(out.difference.standard_error);
@@ -79,17 +92,21 @@ std::string p_text(double p) {
 
 }  // namespace
 
-std::vector<SampleComparison> compare_samples(const std::string& a, const std::string& b, const ComparisonOptions& options) {
+std::vector<SampleComparison> compare_samples(const std::string& a, const std::string& b,
+                                              const ComparisonOptions& options) {
   const SampleScores scores_a = read_sample_scores(a), scores_b = read_sample_scores(b);
   std::vector<SampleComparison> out;
   for (const auto& [name, documents] : scores_a) {
     const auto other = scores_b.find(name);
     if (other == scores_b.end() || (!options.task.empty() && options.task != name.first)) continue;
-    out.push_back(compare_one(name, pair_up(documents, other->second, str(name.first, ", filter ", name.second)), options));
+    out.push_back(
+        compare_one(name, pair_up(documents, other->second, str(name.first, ", filter ", name.second)), options));
   }
   if (out.empty()) {
-    fail_bad_file({.what = "nothing to compare", .where = str(a, " and ", b),
-                   .expected = options.task.empty() ? "a task and filter on both sides" : str("samples of ", options.task, " on both sides")});
+    fail_bad_file({.what = "nothing to compare",
+                   .where = str(a, " and ", b),
+                   .expected = options.task.empty() ? "a task and filter on both sides"
+                                                    : str("samples of ", options.task, " on both sides")});
   }
   correct_for_all(out);
   return out;
@@ -102,14 +119,15 @@ std::string comparison_text(const std::vector<SampleComparison>& comparisons, co
     out << c.task << ", " << c.filter << ", " << d.items << " items\n"
         << "  A                 " << points(d.mean_a) << " %  " << points(c.accuracy_a) << "\n"
         << "  B                 " << points(d.mean_b) << " %  " << points(c.accuracy_b) << "\n"
-        << "  B - A             " << points(d.difference, true) << " points  " << points(d.interval, true) << ", bootstrap "
-        << points(c.bootstrap, true) << "\n"
-        << "  McNemar           only A " << c.mcnemar.only_a << ", only B " << c.mcnemar.only_b << ", p = " << p_text(c.mcnemar.p_value)
+        << "  B - A             " << points(d.difference, true) << " points  " << points(d.interval, true)
+        << ", bootstrap " << points(c.bootstrap, true) << "\n"
+        << "  McNemar           only A " << c.mcnemar.only_a << ", only B " << c.mcnemar.only_b
+        << ", p = " << p_text(c.mcnemar.p_value)
         << (comparisons.size() > 1 ? ", Holm p = " + p_text(c.holm_p_value) : "") << "\n"
         << "  detectable        " << points(c.minimum_detectable_effect) << " points with 80 % power at 5 %\n";
   }
-  out << "Intervals at " << points(options.confidence) << " %: Wilson, paired normal, " << options.resamples << " paired resamples (seed "
-      << options.seed << ").\n";
+  out << "Intervals at " << points(options.confidence) << " %: Wilson, paired normal, " << options.resamples
+      << " paired resamples (seed " << options.seed << ").\n";
   return out.str();
 }
 
@@ -117,14 +135,26 @@ Json comparison_json(const std::vector<SampleComparison>& comparisons, const Com
   Json list = Json::array();
   for (const SampleComparison& c : comparisons) {
     const PairedDifference& d = c.difference;
-    list.push_back(Json::object({{"task", c.task}, {"filter", c.filter}, {"items", d.items}, {"mean_a", d.mean_a}, {"mean_b", d.mean_b},
-                                 {"wilson_a", interval_json(c.accuracy_a)}, {"wilson_b", interval_json(c.accuracy_b)},
-                                 {"difference", d.difference}, {"standard_error", d.standard_error},
-                                 {"interval", interval_json(d.interval)}, {"bootstrap_interval", interval_json(c.bootstrap)},
-                                 {"only_a", c.mcnemar.only_a}, {"only_b", c.mcnemar.only_b}, {"mcnemar_p", c.mcnemar.p_value},
-                                 {"holm_p", c.holm_p_value}, {"minimum_detectable_effect", c.minimum_detectable_effect}}));
+    list.push_back(Json::object({{"task", c.task},
+                                 {"filter", c.filter},
+                                 {"items", d.items},
+                                 {"mean_a", d.mean_a},
+                                 {"mean_b", d.mean_b},
+                                 {"wilson_a", interval_json(c.accuracy_a)},
+                                 {"wilson_b", interval_json(c.accuracy_b)},
+                                 {"difference", d.difference},
+                                 {"standard_error", d.standard_error},
+                                 {"interval", interval_json(d.interval)},
+                                 {"bootstrap_interval", interval_json(c.bootstrap)},
+                                 {"only_a", c.mcnemar.only_a},
+                                 {"only_b", c.mcnemar.only_b},
+                                 {"mcnemar_p", c.mcnemar.p_value},
+                                 {"holm_p", c.holm_p_value},
+                                 {"minimum_detectable_effect", c.minimum_detectable_effect}}));
   }
-  return Json::object({{"confidence", options.confidence}, {"resamples", options.resamples}, {"seed", options.seed},
+  return Json::object({{"confidence", options.confidence},
+                       {"resamples", options.resamples},
+                       {"seed", options.seed},
                        {"comparisons", std::move(list)}});
 }
 

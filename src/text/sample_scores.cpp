@@ -33,11 +33,14 @@ void add_sample(SampleScores& scores, const std::string& task, const Json& line,
   const bool named = metrics != nullptr && metrics->is_array() && !metrics->as_array(where).empty();
   const std::string metric = named ? metrics->as_array(where).front().as_string(where + ": metrics") : "exact_match";
   const Json* hash = line.find("doc_hash");
-  add_score(scores[{task, name}], line.at("doc_id", where + ": doc_id").as_int(where + ": doc_id"),
-            {line.at(metric, where + ": " + metric).as_double(where + ": " + metric), hash == nullptr ? "" : hash->dump()}, where);
+  add_score(
+      scores[{task, name}], line.at("doc_id", where + ": doc_id").as_int(where + ": doc_id"),
+      {line.at(metric, where + ": " + metric).as_double(where + ": " + metric), hash == nullptr ? "" : hash->dump()},
+      where);
 }
 
-void add_graded(SampleScores& scores, const std::string& task, const Json& line, int64_t position, const std::string& where) {
+void add_graded(SampleScores& scores, const std::string& task, const Json& line, int64_t position,
+                const std::string& where) {
   const Json* id = line.find("doc_id");
   const int64_t document = id == nullptr ? position : id->as_int(where + ": doc_id");
   const Json* gold = line.find("gold");
@@ -83,7 +86,9 @@ SampleScores read_sample_scores(const std::string& path) {
     add_file(scores, path);
   }
   if (scores.empty()) {
-    fail_bad_file({.what = "no graded samples", .where = path, .expected = "samples_<task>_<date>.jsonl or graded JSON Lines",
+    fail_bad_file({.what = "no graded samples",
+                   .where = path,
+                   .expected = "samples_<task>_<date>.jsonl or graded JSON Lines",
                    .next_step = "bt-eval run and bt-eval grade write them"});
   }
   return scores;

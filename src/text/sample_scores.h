@@ -13,7 +13,7 @@ struct SampleScore {
   std::string document_hash;  // "" where the file has none
 };
 
-using TaskFilter = std::pair<std::string, std::string>;                      // task, filter
+using TaskFilter = std::pair<std::string, std::string>;                     // task, filter
 using SampleScores = std::map<TaskFilter, std::map<int64_t, SampleScore>>;  // by document
 
 // `path`: a folder of samples_<task>_<date>.jsonl, such a file, or a file with "graded" objects (task: its name).

@@ -23,10 +23,11 @@ std::string letters_of(std::string_view text) {
   return letters;
 }
 
-// The letters after the last "answer is" (or its Chinese forms); else the letter a completion begins with; else the last
-// letter in parentheses.
+// The letters after the last "answer is" (or its Chinese forms); else the letter a completion begins with; else the
+// last letter in parentheses.
 std::string extract_choice(std::string_view completion) {
-  static const Pattern stated("(?i:answer is|answer:|答案(?:是|为)?|应选择?|故选)[ :：]*[(（]?([A-D](?:[ ,、]*[A-D])*)(?![A-Za-z])");
+  static const Pattern stated(
+      "(?i:answer is|answer:|答案(?:是|为)?|应选择?|故选)[ :：]*[(（]?([A-D](?:[ ,、]*[A-D])*)(?![A-Za-z])");
   static const Pattern leading("\\A\\s*[(（]?([A-D](?:[ ,、]*[A-D])*)(?![A-Za-z])");
   static const Pattern bracketed("[(（]([A-D])[)）]");
   for (const Pattern* pattern : {&stated, &leading, &bracketed}) {
@@ -49,7 +50,10 @@ std::vector<Json> read_logiqa(const std::string& path) {
   std::vector<std::string_view> lines = split_text(text, "\n");
   while (!lines.empty() && strip_space(lines.back()).empty()) lines.pop_back();
   if (lines.size() % kLines != 0) {
-    fail_bad_file({.what = "a broken block", .where = path, .expected = "eight lines a problem", .found = str(lines.size(), " lines")});
+    fail_bad_file({.what = "a broken block",
+                   .where = path,
+                   .expected = "eight lines a problem",
+                   .found = str(lines.size(), " lines")});
   }
   std::vector<Json> documents;
   for (size_t first = 0; first < lines.size(); first += kLines) {
@@ -61,7 +65,8 @@ std::vector<Json> read_logiqa(const std::string& path) {
 }
 
 std::string logiqa_question(const Json& document) {
-  std::string text = "Passage: " + text_of(document, "context") + "\nQuestion: " + text_of(document, "question") + "\nChoices:\n";
+  std::string text =
+      "Passage: " + text_of(document, "context") + "\nQuestion: " + text_of(document, "question") + "\nChoices:\n";
   for (std::string_view letter : {"A", "B", "C", "D"}) {
     std::string_view option = text_of(document, letter);
     if (option.starts_with(str(letter, "."))) option.remove_prefix(2);

@@ -22,12 +22,14 @@ FilterGrade matched(std::string filter, std::string extracted, std::string_view 
 
 std::vector<FilterGrade> grade_cot(std::string_view completion, std::string_view gold) {
   const std::string text = valid_utf8(completion), target = after_hashes(gold);
-  return {matched("strict-match", extract_cot_strict(text), target), matched("flexible-extract", extract_flexible(text), target)};
+  return {matched("strict-match", extract_cot_strict(text), target),
+          matched("flexible-extract", extract_flexible(text), target)};
 }
 
 std::vector<FilterGrade> grade_plain(std::string_view completion, std::string_view gold) {
   const std::string text = valid_utf8(completion);
-  return {matched("strict-match", extract_hash_strict(text), gold), matched("flexible-extract", extract_flexible(text), gold)};
+  return {matched("strict-match", extract_hash_strict(text), gold),
+          matched("flexible-extract", extract_flexible(text), gold)};
 }
 
 std::vector<FilterGrade> grade_sft(std::string_view completion, std::string_view gold) {
@@ -40,8 +42,10 @@ std::vector<FilterGrade> grade_sft(std::string_view completion, std::string_view
 std::vector<std::string> drawn_shots(size_t documents, const std::string& data_dir) {
   const std::vector<Json> train = read_json_lines(data_dir + "/gsm8k/train.jsonl");
   if (train.size() < kShots) {
-    fail_bad_file({.what = "too few problems to draw shots from", .where = data_dir + "/gsm8k/train.jsonl",
-                   .expected = str("at least ", kShots), .found = str(train.size())});
+    fail_bad_file({.what = "too few problems to draw shots from",
+                   .where = data_dir + "/gsm8k/train.jsonl",
+                   .expected = str("at least ", kShots),
+                   .found = str(train.size())});
   }
   PythonRandom random(kShotSeed);
   std::vector<std::string> preambles(documents);

@@ -11,8 +11,13 @@ namespace bt {
 namespace {
 
 constexpr std::pair<std::string_view, std::string_view> kSubjects[] = {
-    {"", ""}, {"_algebra", "Algebra"}, {"_counting_and_prob", "Counting & Probability"}, {"_geometry", "Geometry"},
-    {"_intermediate_algebra", "Intermediate Algebra"}, {"_num_theory", "Number Theory"}, {"_prealgebra", "Prealgebra"},
+    {"", ""},
+    {"_algebra", "Algebra"},
+    {"_counting_and_prob", "Counting & Probability"},
+    {"_geometry", "Geometry"},
+    {"_intermediate_algebra", "Intermediate Algebra"},
+    {"_num_theory", "Number Theory"},
+    {"_prealgebra", "Prealgebra"},
     {"_precalc", "Precalculus"}};
 
 std::string hendrycks_question(std::string_view problem) { return "Problem: " + std::string(problem) + "\nAnswer:"; }
@@ -21,8 +26,11 @@ std::string minerva_question(std::string_view problem) { return "Problem:\n" + s
 std::string boxed_gold(std::string_view solution) {
   auto answer = harness_boxed_answer(solution);
   if (!answer) {
-    fail_bad_file({.what = "a reference solution has no answer", .where = "gold", .expected = "\\boxed{...}",
-                   .found = std::string(solution.substr(0, 80)), .next_step = "give the data set's own solution field"});
+    fail_bad_file({.what = "a reference solution has no answer",
+                   .where = "gold",
+                   .expected = "\\boxed{...}",
+                   .found = std::string(solution.substr(0, 80)),
+                   .next_step = "give the data set's own solution field"});
   }
   return *std::move(answer);
 }
@@ -44,7 +52,8 @@ std::vector<FilterGrade> grade_minerva(std::string_view completion, std::string_
   const std::string answer = normalise_minerva(extract_minerva_answer(valid_utf8(completion)), rules);
   const std::string expected = normalise_minerva(boxed_gold(gold), rules);
   const Verdict verdict = compare_minerva(answer, expected, rules);
-  const bool right = verdict == Verdict::right || (verdict == Verdict::undecided && !answer.empty() && answer == expected);
+  const bool right =
+      verdict == Verdict::right || (verdict == Verdict::undecided && !answer.empty() && answer == expected);
   return {{"none", answer, right, verdict == Verdict::undecided}};
 }
 
@@ -90,7 +99,9 @@ Task minerva_task(std::string_view suffix, std::string_view subject) {
   task.shots = 4;
   task.question = [](const Json& document) { return minerva_question(text_of(document, "problem")); };
   task.preambles = fixed_preamble(minerva_exemplars(rules), minerva_question);
-  task.target = [](const Json& document) { return normalise_minerva(boxed_gold(text_of(document, "solution")), rules); };
+  task.target = [](const Json& document) {
+    return normalise_minerva(boxed_gold(text_of(document, "solution")), rules);
+  };
   task.grade = grade_minerva<rules>;
   return task;
 }

@@ -16,7 +16,8 @@ constexpr double kRelativeTolerance = 0.04;  // of non-integer answers, as the d
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return out;
 }
 
@@ -45,7 +46,8 @@ bool same_number(double answer, const Json& gold) {
 bool same_numbers(std::string_view answer, const Json::Array& gold) {
   static const Pattern pattern("-?(?:[0-9]+)?\\.?[0-9]+(?:[eE][-+]?[0-9]+)?");
   std::vector<double> found;
-  for (const PatternMatch& match : pattern.find_all(answer)) found.push_back(parse_double(match.groups[0]).value_or(NAN));
+  for (const PatternMatch& match : pattern.find_all(answer))
+    found.push_back(parse_double(match.groups[0]).value_or(NAN));
   if (found.size() != gold.size()) return false;
   for (size_t i = 0; i < found.size(); ++i) {
     if (!same_number(found[i], gold[i])) return false;
@@ -99,7 +101,8 @@ std::vector<Task> theorem_tasks() {
   Task task;
   task.name = "theoremqa";
   task.prompt_form = "Question: {Question}\\nEnd with \"The answer is ...\", no shots; problems without a picture";
-  task.grader = "text after the last 'answer is': integers exactly, other numbers within 4 %, lists, options, true or false";
+  task.grader =
+      "text after the last 'answer is': integers exactly, other numbers within 4 %, lists, options, true or false";
   task.data_file = "theoremqa/test.json";
   task.gold_field = "Answer";
   task.stop = {"Question:"};

@@ -20,7 +20,8 @@ FilterGrade numeric(std::string filter, std::string extracted, std::string_view 
 
 std::vector<FilterGrade> grade(std::string_view completion, std::string_view gold) {
   const std::string text = valid_utf8(completion);
-  return {numeric("strict-match", extract_cot_strict(text), gold), numeric("flexible-extract", extract_flexible(text), gold)};
+  return {numeric("strict-match", extract_cot_strict(text), gold),
+          numeric("flexible-extract", extract_flexible(text), gold)};
 }
 
 Task word_problem_task(std::string name, std::string gold_field) {
@@ -32,7 +33,9 @@ Task word_problem_task(std::string name, std::string gold_field) {
   task.shots = 8;
   task.stop = {"Q:", "</s>", "<|im_end|>"};
   task.preambles = fixed_preamble(gsm8k_exemplars(), cot_question);
-  task.target = [gold_field](const Json& document) { return document.at(gold_field, "document: " + gold_field).dump(); };
+  task.target = [gold_field](const Json& document) {
+    return document.at(gold_field, "document: " + gold_field).dump();
+  };
   task.gold_field = std::move(gold_field);
   task.grade = grade;
   return task;

@@ -25,9 +25,13 @@ std::vector<Task> all_tasks() {
 std::vector<Json> read_documents(const Task& task, const std::string& data_dir) {
   const std::string path = data_dir + "/" + task.data_file;
   std::vector<Json> documents = task.read ? task.read(path) : read_json_lines(path);
-  if (!task.only_type.empty()) std::erase_if(documents, [&](const Json& d) { return text_of(d, "type") != task.only_type; });
+  if (!task.only_type.empty())
+    std::erase_if(documents, [&](const Json& d) { return text_of(d, "type") != task.only_type; });
   if (documents.empty()) {
-    fail_bad_file({.what = "no document for the task", .where = path, .expected = str("documents of ", task.name), .found = "none"});
+    fail_bad_file({.what = "no document for the task",
+                   .where = path,
+                   .expected = str("documents of ", task.name),
+                   .found = "none"});
   }
   return documents;
 }
@@ -58,8 +62,11 @@ const Task& find_task(std::string_view name) {
     names.push_back(task.name);
   }
   const std::string nearest = nearest_name(name, names);
-  fail_usage({.what = "unknown task", .where = "--task", .expected = nearest.empty() ? "a task's name" : nearest,
-              .found = std::string(name), .next_step = "bt-eval tasks lists them"});
+  fail_usage({.what = "unknown task",
+              .where = "--task",
+              .expected = nearest.empty() ? "a task's name" : nearest,
+              .found = std::string(name),
+              .next_step = "bt-eval tasks lists them"});
 }
 
 std::string gold_of(const Task& task, const Json& document) {
@@ -70,11 +77,13 @@ std::string gold_of(const Task& task, const Json& document) {
 
 std::vector<Prompt> make_prompts(const Task& task, const std::string& data_dir, const PromptOptions& options) {
   if (task.default_template.empty() && !options.prompt_template.empty()) {
-    fail_usage({.what = "the task has a prompt of its own", .where = "prompt template for " + task.name,
+    fail_usage({.what = "the task has a prompt of its own",
+                .where = "prompt template for " + task.name,
                 .next_step = "leave the template out, or evaluate gsm8k_sft or math_sft"});
   }
   std::vector<Json> documents = read_documents(task, data_dir);
-  const size_t count = static_cast<size_t>(std::clamp<int64_t>(options.limit, 0, static_cast<int64_t>(documents.size())));
+  const size_t count =
+      static_cast<size_t>(std::clamp<int64_t>(options.limit, 0, static_cast<int64_t>(documents.size())));
   const std::string& chosen = options.prompt_template.empty() ? task.default_template : options.prompt_template;
   const std::vector<std::string> preambles =
       task.preambles ? task.preambles(count, data_dir) : std::vector<std::string>(count);

@@ -94,8 +94,9 @@ TEST(MinimumDetectableEffect, IsTheSumOfBothQuantiles) {
 }
 
 TEST(HolmAdjust, StepsDownAndStaysMonotone) {
-  EXPECT_THAT(holm_adjust(std::vector<double>{0.01, 0.04, 0.03, 0.005}),
-              ElementsAre(DoubleNear(0.03, 1e-15), DoubleNear(0.06, 1e-15), DoubleNear(0.06, 1e-15), DoubleNear(0.02, 1e-15)));
+  EXPECT_THAT(
+      holm_adjust(std::vector<double>{0.01, 0.04, 0.03, 0.005}),
+      ElementsAre(DoubleNear(0.03, 1e-15), DoubleNear(0.06, 1e-15), DoubleNear(0.06, 1e-15), DoubleNear(0.02, 1e-15)));
   EXPECT_THAT(holm_adjust(std::vector<double>{0.9, 0.8}), ElementsAre(1, 1));
   EXPECT_TRUE(holm_adjust({}).empty());
 }

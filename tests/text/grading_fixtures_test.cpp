@@ -21,7 +21,8 @@ Agreement check(const std::string& name) {
   const Task& task = find_task(name);
   Agreement agreement;
   for (const Json& row : read_json_lines(path)) {
-    const std::string completion = row.at("completion", path).as_string(path), gold = row.at("gold", path).as_string(path);
+    const std::string completion = row.at("completion", path).as_string(path),
+                      gold = row.at("gold", path).as_string(path);
     const Json& expected = row.at("graded", path);
     const auto grades = task.grade(completion, gold);
     EXPECT_EQ(grades.size(), expected.as_object(path).size());
@@ -36,7 +37,8 @@ Agreement check(const std::string& name) {
       agreement.undecided += grade.undecided;
       agreement.right += grade.score;
     }
-    EXPECT_EQ(task.target(Json::object({{task.gold_field, gold}})), row.at("target", path).as_string(path)) << row.dump();
+    EXPECT_EQ(task.target(Json::object({{task.gold_field, gold}})), row.at("target", path).as_string(path))
+        << row.dump();
     ++agreement.rows;
   }
   return agreement;

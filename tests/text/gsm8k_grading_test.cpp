@@ -14,28 +14,30 @@ struct Case {
 };
 
 TEST(CotStrict, WantsOneMoreCharacterAfterTheNumber) {
-  for (const auto& [completion, extracted] : {
-           Case{"The answer is 29.", "29"}, Case{"The answer is 29", "2"}, Case{"The answer is 7", "[invalid]"},
-           Case{"The answer is 7\n", "[invalid]"}, Case{"The answer is 29...", "29.."}, Case{"The answer is $29.", "[invalid]"},
-           Case{"The answer is 1,234.", "1,234"}, Case{"The answer is -5.", "-5"}, Case{"the answer is 5.", "[invalid]"},
-           Case{"The answer is 3. The answer is 4.", "3."}, Case{"The answer is 18.00 dollars", "18.00"},
-           Case{"The answer is 12\u20ac", "12"}, Case{"The answer is 12\u0663", "12"}, Case{"", "[invalid]"}}) {
+  for (const auto& [completion, extracted] :
+       {Case{"The answer is 29.", "29"}, Case{"The answer is 29", "2"}, Case{"The answer is 7", "[invalid]"},
+        Case{"The answer is 7\n", "[invalid]"}, Case{"The answer is 29...", "29.."},
+        Case{"The answer is $29.", "[invalid]"}, Case{"The answer is 1,234.", "1,234"}, Case{"The answer is -5.", "-5"},
+        Case{"the answer is 5.", "[invalid]"}, Case{"The answer is 3. The answer is 4.", "3."},
+        Case{"The answer is 18.00 dollars", "18.00"}, Case{"The answer is 12\u20ac", "12"},
+        Case{"The answer is 12\u0663", "12"}, Case{"", "[invalid]"}}) {
     EXPECT_EQ(extract_cot_strict(completion), extracted) << completion;
   }
 }
 
 TEST(HashStrict, TakesTheFirstNumberAfterHashes) {
   for (const auto& [completion, extracted] :
-       {Case{"#### 29", "29"}, Case{"so\n#### 1,000.50\n", "1,000.50"}, Case{"####29", "[invalid]"}, Case{"#### $29", "[invalid]"},
-        Case{"#### -3 #### 4", "-3"}, Case{"##### 5", "5"}, Case{"#### .", "."}}) {
+       {Case{"#### 29", "29"}, Case{"so\n#### 1,000.50\n", "1,000.50"}, Case{"####29", "[invalid]"},
+        Case{"#### $29", "[invalid]"}, Case{"#### -3 #### 4", "-3"}, Case{"##### 5", "5"}, Case{"#### .", "."}}) {
     EXPECT_EQ(extract_hash_strict(completion), extracted) << completion;
   }
 }
 
 TEST(Flexible, TakesTheLastRunOfNumberCharacters) {
   for (const auto& [completion, extracted] :
-       {Case{"so 29 it is", "29"}, Case{"29...", "29..."}, Case{"done ...", "..."}, Case{"10-5", "-5"}, Case{"18.0 apples", "18.0"},
-        Case{"$29.00", "$29.00"}, Case{"7", "7"}, Case{"7.", "7."}, Case{"none", "[invalid]"}, Case{"3 and $", "3"}}) {
+       {Case{"so 29 it is", "29"}, Case{"29...", "29..."}, Case{"done ...", "..."}, Case{"10-5", "-5"},
+        Case{"18.0 apples", "18.0"}, Case{"$29.00", "$29.00"}, Case{"7", "7"}, Case{"7.", "7."},
+        Case{"none", "[invalid]"}, Case{"3 and $", "3"}}) {
     EXPECT_EQ(extract_flexible(completion), extracted) << completion;
   }
 }
@@ -58,8 +60,8 @@ TEST(AfterHashes, SplitsLikePython) {
 
 TEST(FinalAnswer, IsTheRestOfTheLastMarkedLine) {
   for (const auto& [completion, extracted] :
-       {Case{"a\n#### 1,234.\nb", "1234"}, Case{"#### 3\n#### $4", "4"}, Case{"#### 5 apples", "5 apples"}, Case{"####5", "[invalid]"},
-        Case{"#### -7\r\n", "-7"}, Case{"#### ", ""}}) {
+       {Case{"a\n#### 1,234.\nb", "1234"}, Case{"#### 3\n#### $4", "4"}, Case{"#### 5 apples", "5 apples"},
+        Case{"####5", "[invalid]"}, Case{"#### -7\r\n", "-7"}, Case{"#### ", ""}}) {
     EXPECT_EQ(extract_final_answer(completion), extracted) << completion;
   }
 }
@@ -81,7 +83,8 @@ TEST(WholeSolution, IgnoresOnlyWhiteSpaceAtTheEnds) {
 }
 
 TEST(Numbers, CanonicalDecimalRefusesOtherTexts) {
-  for (const char* text : {"", ".", "-", "1e5", "1,000", "1.2.3", "0x10", "--1", "\u0663"}) EXPECT_FALSE(canonical_decimal(text)) << text;
+  for (const char* text : {"", ".", "-", "1e5", "1,000", "1.2.3", "0x10", "--1", "\u0663"})
+    EXPECT_FALSE(canonical_decimal(text)) << text;
   EXPECT_EQ(canonical_decimal(".50"), "0.5");
   EXPECT_EQ(canonical_decimal("5."), "5");
 }

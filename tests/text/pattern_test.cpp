@@ -58,7 +58,8 @@ TEST(Pattern, InvalidUtf8NeverMatches) {
 TEST(Pattern, LongRunsMatchWithoutStackOrLimit) {
   const std::string run(1'000'000, '7');
   EXPECT_EQ(found("(-?[$0-9.,]{2,})|(-?[0-9]+)", run).at(0).size(), run.size());
-  EXPECT_EQ(Pattern("The answer is (\\-?[0-9\\.\\,]+).").search("The answer is " + run)->groups[1].size(), run.size() - 1);
+  EXPECT_EQ(Pattern("The answer is (\\-?[0-9\\.\\,]+).").search("The answer is " + run)->groups[1].size(),
+            run.size() - 1);
   EXPECT_EQ(Pattern("(?s).*#### ").replace_all(run, ""), run);
   EXPECT_EQ(Pattern("7").replace_all(run, ""), "");  // a million matches
 }

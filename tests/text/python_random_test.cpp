@@ -30,7 +30,7 @@ TEST(PythonRandom, SamplesFromALargePopulation) {
 
 TEST(PythonRandom, SamplesFromASmallPopulationByItsPool) {
   PythonRandom random(1234);
-  EXPECT_THAT(random.sample(21, 5), ElementsAre(14, 3, 0, 2, 1));  // the largest pool for five
+  EXPECT_THAT(random.sample(21, 5), ElementsAre(14, 3, 0, 2, 1));   // the largest pool for five
   EXPECT_THAT(random.sample(22, 5), ElementsAre(21, 2, 3, 11, 7));  // the smallest set
   EXPECT_THAT(random.sample(5, 5), ElementsAre(0, 4, 3, 1, 2));
   EXPECT_THAT(random.sample(85, 6), ElementsAre(78, 59, 19, 11, 23, 14));  // a pool: 21 + 4^3

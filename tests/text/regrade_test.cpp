@@ -25,14 +25,16 @@ struct Regrade : ::testing::Test {
 };
 
 TEST_F(Regrade, AddsGradesAndKeepsOrderAndKeys) {
-  write_file_atomically(input, "{\"id\":7,\"completion\":\" 5+4 = 9. The answer is 9.\",\"gold\":\"so 9\\n#### 9\"}\n\n"
-                               "{\"completion\":\"The answer is 9\",\"gold\":\"#### 9\"}\n");
+  write_file_atomically(input,
+                        "{\"id\":7,\"completion\":\" 5+4 = 9. The answer is 9.\",\"gold\":\"so 9\\n#### 9\"}\n\n"
+                        "{\"completion\":\"The answer is 9\",\"gold\":\"#### 9\"}\n");
   const RegradeSummary summary = regrade_file(find_task("gsm8k_cot"), input, output);
-  EXPECT_EQ(read_file(output),
-            "{\"id\":7,\"completion\":\" 5+4 = 9. The answer is 9.\",\"gold\":\"so 9\\n#### 9\",\"graded\":{\"strict-match\":"
-            "{\"extracted\":\"9\",\"score\":1},\"flexible-extract\":{\"extracted\":\"9.\",\"score\":1}}}\n"
-            "{\"completion\":\"The answer is 9\",\"gold\":\"#### 9\",\"graded\":{\"strict-match\":"
-            "{\"extracted\":\"[invalid]\",\"score\":0},\"flexible-extract\":{\"extracted\":\"9\",\"score\":1}}}\n");
+  EXPECT_EQ(
+      read_file(output),
+      "{\"id\":7,\"completion\":\" 5+4 = 9. The answer is 9.\",\"gold\":\"so 9\\n#### 9\",\"graded\":{\"strict-match\":"
+      "{\"extracted\":\"9\",\"score\":1},\"flexible-extract\":{\"extracted\":\"9.\",\"score\":1}}}\n"
+      "{\"completion\":\"The answer is 9\",\"gold\":\"#### 9\",\"graded\":{\"strict-match\":"
+      "{\"extracted\":\"[invalid]\",\"score\":0},\"flexible-extract\":{\"extracted\":\"9\",\"score\":1}}}\n");
   EXPECT_EQ(summary.completions, 2);
   ASSERT_EQ(summary.filters.size(), 2u);
   EXPECT_EQ(summary.filters[0].right, 1);
@@ -46,14 +48,16 @@ TEST_F(Regrade, TakesNumbersAsGold) {
 }
 
 TEST_F(Regrade, MarksWhatNeedsComputerAlgebra) {
-  write_file_atomically(input, "{\"completion\":\"Final Answer: The final answer is $(x+1)^2$. I hope it is correct.\","
-                               "\"gold\":\"$\\\\boxed{x^2+2x+1}$\"}\n");
+  write_file_atomically(input,
+                        "{\"completion\":\"Final Answer: The final answer is $(x+1)^2$. I hope it is correct.\","
+                        "\"gold\":\"$\\\\boxed{x^2+2x+1}$\"}\n");
   EXPECT_EQ(regrade_file(find_task("minerva_math"), input, output).filters[0].undecided, 1);
   EXPECT_THAT(read_file(output), HasSubstr("\"undecided\":true"));
 }
 
 TEST_F(Regrade, NamesTheObjectThatCannotBeGradedAndWritesNothing) {
-  write_file_atomically(input, "{\"completion\":\"\",\"gold\":\"\\\\boxed{1}\"}\n{\"completion\":\"\",\"gold\":\"no box\"}\n");
+  write_file_atomically(input,
+                        "{\"completion\":\"\",\"gold\":\"\\\\boxed{1}\"}\n{\"completion\":\"\",\"gold\":\"no box\"}\n");
   try {
     regrade_file(find_task("hendrycks_math"), input, output);
     ADD_FAILURE() << "no error";

@@ -17,11 +17,12 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-std::string samples(const std::vector<int>& scores, const std::string& filter = "strict-match", const std::string& hash = "h") {
+std::string samples(const std::vector<int>& scores, const std::string& filter = "strict-match",
+                    const std::string& hash = "h") {
   std::string out;
   for (size_t i = 0; i < scores.size(); ++i) {
-    out += str("{\"doc_id\":", i, ",\"filter\":\"", filter, "\",\"metrics\":[\"exact_match\"],\"exact_match\":", scores[i],
-               ",\"doc_hash\":\"", hash, i, "\"}\n");
+    out += str("{\"doc_id\":", i, ",\"filter\":\"", filter,
+               "\",\"metrics\":[\"exact_match\"],\"exact_match\":", scores[i], ",\"doc_hash\":\"", hash, i, "\"}\n");
   }
   return out;
 }
@@ -71,7 +72,8 @@ TEST_F(Comparing, CorrectsForEveryFilter) {
 }
 
 TEST_F(Comparing, ReadsTheOutputOfRegrading) {
-  const std::string right = "{\"gold\":\"1\",\"graded\":{\"none\":{\"score\":1}}}\n", wrong = "{\"gold\":\"1\",\"graded\":{\"none\":{\"score\":0}}}\n";
+  const std::string right = "{\"gold\":\"1\",\"graded\":{\"none\":{\"score\":1}}}\n",
+                    wrong = "{\"gold\":\"1\",\"graded\":{\"none\":{\"score\":0}}}\n";
   write_file_atomically(a + "/x.jsonl", right + wrong);
   write_file_atomically(b + "/y.jsonl", right + right);
   a += "/x.jsonl";

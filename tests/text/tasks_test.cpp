@@ -68,14 +68,17 @@ TEST(Prompts, GoldAnswersOfPublicDataGradeAsRight) {
 
 TEST(Prompts, SftTaskUsesTheRunsTemplate) {
   const Task& task = find_task("gsm8k_sft");
-  const auto prompts = make_prompts(task, kFixtures + "/prompt_data", {.prompt_template = "<{question}>\n", .limit = 1});
+  const auto prompts =
+      make_prompts(task, kFixtures + "/prompt_data", {.prompt_template = "<{question}>\n", .limit = 1});
   ASSERT_EQ(prompts.size(), 1u);
   EXPECT_EQ(prompts[0].text, "<A rope of 1,200 cm is cut in 4 equal parts. How long is one?>\n");
   EXPECT_THAT(prompts[0].target, HasSubstr("#### 300"));
 }
 
 TEST(Prompts, TemplateForATaskWithItsOwnPromptIsRefused) {
-  const auto make = [] { make_prompts(find_task("gsm8k"), kFixtures + "/prompt_data", {.prompt_template = "{question}"}); };
+  const auto make = [] {
+    make_prompts(find_task("gsm8k"), kFixtures + "/prompt_data", {.prompt_template = "{question}"});
+  };
   EXPECT_THAT(problem_of(make).what, HasSubstr("prompt of its own"));
 }
 
@@ -112,7 +115,8 @@ TEST(Tasks, HaveDistinctNamesAndWholeDefinitions) {
   std::set<std::string> names;
   for (const Task& task : tasks()) {
     EXPECT_TRUE(names.insert(task.name).second) << task.name;
-    EXPECT_FALSE(task.data_file.empty() || task.gold_field.empty() || task.grader.empty() || task.prompt_form.empty()) << task.name;
+    EXPECT_FALSE(task.data_file.empty() || task.gold_field.empty() || task.grader.empty() || task.prompt_form.empty())
+        << task.name;
     EXPECT_TRUE(task.target && task.grade) << task.name;
     EXPECT_NE(task.default_template.empty(), task.question == nullptr) << task.name;
   }
@@ -121,7 +125,8 @@ TEST(Tasks, HaveDistinctNamesAndWholeDefinitions) {
 TEST(Tasks, GradeAnyBytes) {
   for (const Task& task : tasks()) {
     const std::string gold = task.gold_field == "solution" ? "\\boxed{5}" : "5";
-    for (const char* completion : {"", "\xff\xfe", "$", "\\boxed", "#### ", "The answer is ", "\\boxed{\xc3", "Final Answer: "}) {
+    for (const char* completion :
+         {"", "\xff\xfe", "$", "\\boxed", "#### ", "The answer is ", "\\boxed{\xc3", "Final Answer: "}) {
       EXPECT_FALSE(task.grade(completion, gold).empty()) << task.name;
     }
   }
@@ -131,7 +136,8 @@ TEST(Tasks, GradeLongRunsOfOneCharacter) {
   for (const Task& task : tasks()) {
     const std::string gold = task.gold_field == "solution" ? "\\boxed{5}" : "5";
     for (const char* start : {"", "The answer is ", "#### ", "Final Answer: The final answer is ", "\\boxed{", "$"}) {
-      for (char c : {'7', '$', '{', ' ', '.', 'A'}) EXPECT_FALSE(task.grade(start + std::string(100'000, c), gold).empty()) << task.name;
+      for (char c : {'7', '$', '{', ' ', '.', 'A'})
+        EXPECT_FALSE(task.grade(start + std::string(100'000, c), gold).empty()) << task.name;
     }
   }
 }

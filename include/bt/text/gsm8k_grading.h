@@ -9,7 +9,8 @@ namespace bt {
 
 inline constexpr std::string_view kInvalidAnswer = "[invalid]";  // what a filter without a match extracts
 
-// First match of `The answer is (\-?[0-9\.\,]+).`; the final `.` wants one more character: "The answer is 29" gives "2".
+// First match of `The answer is (\-?[0-9\.\,]+).`; the final `.` wants one more character: "The answer is 29" gives
+// "2".
 std::string extract_cot_strict(std::string_view completion);
 // First match of `#### (\-?[0-9\.\,]+)`.
 std::string extract_hash_strict(std::string_view completion);

@@ -1,5 +1,5 @@
-// Answers of MATH in LaTeX: finding the boxed answer, and the MATH authors' string normalisation (Hendrycks et al. 2021,
-// math_equivalence.py), as the harness's task hendrycks_math 1.0 applies it.
+// Answers of MATH in LaTeX: finding the boxed answer, and the MATH authors' string normalisation (Hendrycks et al.
+// 2021, math_equivalence.py), as the harness's task hendrycks_math 1.0 applies it.
 #pragma once
 
 #include <optional>
@@ -8,8 +8,8 @@
 
 namespace bt {
 
-// The harness's gold answer: with any "\boxed " in the text, what follows the last one up to "$"; else the content of the
-// last \boxed{…} with balanced braces. Nothing without one, or when the last one is not closed.
+// The harness's gold answer: with any "\boxed " in the text, what follows the last one up to "$"; else the content of
+// the last \boxed{…} with balanced braces. Nothing without one, or when the last one is not closed.
 std::optional<std::string> harness_boxed_answer(std::string_view solution);
 
 // The content of whichever box comes last, "\boxed{…}" or "\boxed …$".

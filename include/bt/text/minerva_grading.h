@@ -1,5 +1,5 @@
-// Answers of MATH as the harness's minerva_math grades them: the text after "Final Answer:", normalised as in appendix D
-// of Lewkowycz et al. (2022).
+// Answers of MATH as the harness's minerva_math grades them: the text after "Final Answer:", normalised as in appendix
+// D of Lewkowycz et al. (2022).
 #pragma once
 
 #include <string>
@@ -18,9 +18,9 @@ std::string normalise_minerva(std::string_view answer, MinervaRules rules);
 
 enum class Verdict { wrong, right, undecided };
 
-// Equality of two normalised answers without a computer algebra system: equal texts and plain numbers are decided as the
-// harness decides them; everything else, and under 3.0 equal texts that are no numbers (sympy must be able to parse them
-// there), is undecided.
+// Equality of two normalised answers without a computer algebra system: equal texts and plain numbers are decided as
+// the harness decides them; everything else, and under 3.0 equal texts that are no numbers (sympy must be able to parse
+// them there), is undecided.
 Verdict compare_minerva(std::string_view a, std::string_view b, MinervaRules rules);
 
 }  // namespace bt

@@ -8,7 +8,8 @@
 
 namespace bt {
 
-// ExitCode::usage for a lone brace or a key that `document` does not have; a field that is no string is written as JSON.
+// ExitCode::usage for a lone brace or a key that `document` does not have; a field that is no string is written as
+// JSON.
 std::string render_prompt(std::string_view prompt_template, const Json& document);
 
 }  // namespace bt

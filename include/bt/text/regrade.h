@@ -22,8 +22,8 @@ struct RegradeSummary {
 };
 
 // Reads JSON Lines {"completion": "...", "gold": ...} (`gold`: the data set's own answer field) and writes the same
-// objects in the same order with "graded" added. ExitCode::bad_file with file and line for a line that cannot be graded;
-// then no output is written.
+// objects in the same order with "graded" added. ExitCode::bad_file with file and line for a line that cannot be
+// graded; then no output is written.
 RegradeSummary regrade_file(const Task& task, const std::string& input, const std::string& output);
 
 // A line per filter: share of right answers with its 95 % Wilson interval, and how many are undecided.

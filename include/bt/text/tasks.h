@@ -59,7 +59,7 @@ struct Prompt {
 };
 
 struct PromptOptions {
-  std::string prompt_template;  // for tasks with a default_template; empty: that one
+  std::string prompt_template;                          // for tasks with a default_template; empty: that one
   int64_t limit = std::numeric_limits<int64_t>::max();  // the first documents only
 };
 
