@@ -8,25 +8,36 @@
 namespace bt {
 namespace {
 
-// Rows the next token can see, [E, T]: in use, not evicted, inside its window.
-at::Tensor reachable(const EventRows& events, const at::Tensor& row_T) {
-  at::Tensor ok_ET = row_T < events.rows_E.unsqueeze(1);
-  if (events.window > 0) {
-    const at::Tensor last_E1 = (events.rows_E - 1).clamp_min(0).unsqueeze(1);
-    const at::Tensor next_position_E1 = events.position_ET.gather(1, last_E1) + 1;
-    ok_ET.logical_and_(next_position_E1 - events.position_ET < events.window);
-  }
-  if (events.alive_ET.defined()) ok_ET.logical_and_(events.alive_ET);
-  return ok_ET;
+at::Tensor row_numbers(const EventRows& events) { return at::arange(events.mass_ET.size(1), events.rows_E.options()); }
+
+// Rows in use and not evicted, [E, T].
+at::Tensor present_rows(const EventRows& events, const at::Tensor& row_T) {
+  const at::Tensor used_ET = row_T < events.rows_E.unsqueeze(1);
+  return events.alive_ET.defined() ? used_ET.logical_and(events.alive_ET) : used_ET;
+}
+
+// Of those, the rows inside the window of the next token.
+at::Tensor within_window(const EventRows& events, const at::Tensor& present_ET) {
+  if (events.window == 0) return present_ET;
+  const at::Tensor last_E1 = (events.rows_E - 1).clamp_min(0).unsqueeze(1);
+  const at::Tensor next_position_E1 = events.position_ET.gather(1, last_E1) + 1;
+  return present_ET.logical_and(next_position_E1 - events.position_ET < events.window);
+}
+
+// J: the newest `recent` rows, of the last step or of any. Evicted rows do not count.
+at::Tensor newest_rows(const EventRows& events, const RowChoiceOptions& options, const at::Tensor& present_ET, const at::Tensor& row_T) {
+  const at::Tensor rank_ET = present_ET.flip(1).cumsum(1).flip(1);  // 1: the newest
+  const at::Tensor newest_ET = present_ET.logical_and(rank_ET <= options.recent);
+  return options.window == "recent" ? newest_ET : newest_ET.logical_and(row_T >= events.step_begin_E.unsqueeze(1));
 }
 
 // A score per row in [0, 1) that depends on (sequence, boundary, layer, row) alone.
 at::Tensor random_scores(const EventRows& events) {
-  const at::Tensor source = events.source_E.cpu();
+  const at::Tensor source = events.source_E.cpu(), ordinal = events.ordinal_E.cpu();
   at::Tensor scores = at::empty(events.mass_ET.sizes(), at::kDouble);
   for (int64_t e = 0; e < scores.size(0); ++e) {
     CounterRng rng(static_cast<uint64_t>(source[e].item<int64_t>()), stream_id("random_recall"),
-                   static_cast<uint64_t>(events.ordinal * 4096 + events.layer));
+                   static_cast<uint64_t>(ordinal[e].item<int64_t>() * 4096 + events.layer));
     double* row = scores[e].data_ptr<double>();
     for (int64_t t = 0; t < scores.size(1); ++t) row[t] = rng.uniform();
   }
@@ -42,23 +53,17 @@ at::Tensor recall_scores(const EventRows& events, const at::Tensor& row_T, const
 }  // namespace
 
 ChosenRows choose_rows(const EventRows& events, const RowChoiceOptions& options) {
-  const at::Tensor row_T = at::arange(events.mass_ET.size(1), events.rows_E.options());
-  const at::Tensor ok_ET = reachable(events, row_T);
-  const at::Tensor newest_E = (events.rows_E - options.recent).clamp_min(0);
-  const at::Tensor wanted_E = options.window == "recent" ? newest_E : newest_E.maximum(events.step_begin_E);
-  const at::Tensor idle_E = events.rows_E <= events.step_begin_E;  // nothing written: nobody votes, nothing is recent
-  const at::Tensor recent_begin_E = at::where(idle_E, events.rows_E, wanted_E);
+  const at::Tensor row_T = row_numbers(events);
+  const at::Tensor idle_E1 = (events.rows_E <= events.step_begin_E).unsqueeze(1);  // nothing written: nobody votes
+  const at::Tensor present_ET = present_rows(events, row_T).logical_and_(idle_E1.logical_not());
+  const at::Tensor newest_ET = newest_rows(events, options, present_ET, row_T);
+  const at::Tensor usable_ET = within_window(events, present_ET);
+  const at::Tensor recent_ET = usable_ET.logical_and(newest_ET);
+  const at::Tensor earlier_ET = usable_ET.logical_and(newest_ET.logical_not()).logical_and_(row_T >= options.recall_exclude_first);
 
-  const int64_t recent = events.rows_E.size(0) == 0 ? 0 : (events.rows_E - recent_begin_E).max().item<int64_t>();
-  at::Tensor recent_EW = recent_begin_E.unsqueeze(1) + at::arange(recent, row_T.options());
-  const at::Tensor past_end_EW = recent_EW >= events.rows_E.unsqueeze(1);
-  const at::Tensor inside_EW = recent_EW.clamp_max(std::max<int64_t>(row_T.size(0) - 1, 0));
-  recent_EW = recent_EW.masked_fill(past_end_EW.logical_or(ok_ET.gather(1, inside_EW).logical_not()), -1);
-
-  const at::Tensor candidate_ET = ok_ET.logical_and(row_T < recent_begin_E.unsqueeze(1))
-                                      .logical_and_(row_T >= options.recall_exclude_first)
-                                      .logical_and_(idle_E.logical_not().unsqueeze(1));
-  const at::Tensor scores_ET = recall_scores(events, row_T, options.recall_by).masked_fill(candidate_ET.logical_not(), -1);
+  const int64_t recent = recent_ET.numel() == 0 ? 0 : recent_ET.sum(1).max().item<int64_t>();
+  const at::Tensor recent_EW = ops::select_top(recent_ET.to(events.mass_ET.scalar_type()) - 0.5, recent);
+  const at::Tensor scores_ET = recall_scores(events, row_T, options.recall_by).masked_fill(earlier_ET.logical_not(), -1);
   const at::Tensor recalled_EW = ops::select_top(scores_ET, options.recall);
 
   const auto kinds = [](const at::Tensor& rows, RowKind kind) {

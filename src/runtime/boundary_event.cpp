@@ -31,7 +31,7 @@ EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, co
   rows.position_ET = kv.position_BT.narrow(0, 0, events);
   if (kv.alive_BT.defined()) rows.alive_ET = kv.alive_BT.narrow(0, 0, events);
   rows.source_E = plan.source_B.narrow(0, 0, events);
-  rows.ordinal = depth;
+  rows.ordinal_E = at::full({events}, depth, plan.source_B.options());
   rows.layer = layer;
   rows.window = window;
   return rows;

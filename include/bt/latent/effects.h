@@ -21,7 +21,7 @@ struct EventRows {
   at::Tensor position_ET;    // int64
   at::Tensor alive_ET;       // bool or undefined: rows not evicted
   at::Tensor source_E;       // int64: data-set index of the sequence, keys random numbers
-  int64_t ordinal = 0;       // boundary number within the sequences
+  at::Tensor ordinal_E;      // int64: boundary number within the sequence
   int64_t layer = 0;
   int64_t window = 0;        // of this layer; rows the next token cannot see are never chosen
 };

@@ -1,0 +1,71 @@
+// The decode engine: fixed slots, one token per live slot and step, the method acting at each sequence's own boundaries.
+// Slots whose boundary falls on the same step are acted on as one batch, all layers at once.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "bt/latent/method.h"
+#include "bt/model/decoder.h"
+#include "bt/runtime/sampling.h"
+#include "bt/text/boundaries.h"
+
+namespace bt {
+
+struct DecodingShape {
+  int64_t slots = 8;
+  int64_t capacity = 1024;  // cache rows per slot: prompt, new tokens and latents
+};
+
+struct DecodingRequest {
+  uint64_t id = 0;               // keys this request's random numbers
+  std::vector<int32_t> prompt;   // at least one token
+  int64_t max_new_tokens = 256;
+};
+
+enum class Finish { none, eos, length };
+
+// What happened to a live slot in one step.
+struct SlotReport {
+  int64_t slot = 0;
+  uint64_t request = 0;
+  int32_t token = -1;            // the new token; an end token is not part of the answer
+  Finish finish = Finish::none;  // the slot is free again unless none
+};
+
+// Picks the next token of every row of logits_AV (A live slots, listed by request id and tokens generated so far).
+struct LogitRow { int64_t slot; uint64_t request; int64_t generated; };
+using ChooseTokens = std::function<std::vector<int32_t>(const at::Tensor& logits_AV, const std::vector<LogitRow>& rows)>;
+ChooseTokens sampler(const SamplingOptions& options);
+
+class Decoding {
+ public:
+  struct State;  // private to the engine's source files
+
+  // Keeps references to decoder, method and table: they must outlive it. `method` may be null.
+  Decoding(const Decoder& decoder, const Method* method, const BoundaryTable& table, const TriggerOptions& trigger,
+           std::vector<int32_t> eos_ids, const DecodingShape& shape, ChooseTokens choose);
+  ~Decoding();
+
+  int64_t free_slots() const;
+  bool idle() const;  // no live slot
+  // Prefills the prompts, side by side, acting at their boundaries. At most free_slots() requests. ExitCode::usage when a
+  // prompt is empty or prompt + new tokens + latents exceed the capacity.
+  void admit(const std::vector<DecodingRequest>& requests);
+  // One token for every live slot.
+  std::vector<SlotReport> step();
+  void release(int64_t slot);  // gives up a live slot
+
+  // Of the slot's current or last request: places in the sequence (tokens before the cut) where the method acted.
+  const std::vector<int64_t>& boundaries(int64_t slot) const;
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace bt

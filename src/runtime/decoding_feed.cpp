@@ -1,0 +1,140 @@
+// Running tokens of several slots through the decoder, and keeping the queries that will vote at the next boundary.
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "boundary_event.h"
+#include "bt/ops/ops.h"
+#include "decoding_state.h"
+
+namespace bt {
+namespace {
+
+at::Tensor to_tensor(const std::vector<int64_t>& values, at::Device device) {
+  return at::tensor(at::ArrayRef<int64_t>(values), at::kLong).to(device);
+}
+
+// Index tables of a batch of chunks.
+struct Batch {
+  at::Tensor id_n, slot_n, offset_n, position_n;  // per token
+  at::Tensor slot_A, count_A;                     // per chunk
+  at::Tensor padded_AS, slot_of_token_n;          // token of every padded query; padded slot of every token
+  at::Tensor last_A;                              // last token of every chunk
+  at::Tensor kept_n, kept_slot_n, kept_place_n;   // tokens whose query enters the ring, and where
+  int64_t width = 0;
+};
+
+Batch make_batch(const std::vector<Chunk>& chunks, const std::vector<Slot>& slots, int64_t ring, at::Device device) {
+  Batch batch;
+  for (const Chunk& chunk : chunks) batch.width = std::max(batch.width, static_cast<int64_t>(chunk.ids.size()));
+  std::vector<int64_t> id, slot, offset, position, slot_a, count, padded(chunks.size() * static_cast<size_t>(batch.width), 0), place, last;
+  std::vector<int64_t> kept, kept_slot, kept_place;
+  for (size_t a = 0; a < chunks.size(); ++a) {
+    const Chunk& chunk = chunks[a];
+    const Slot& state = slots[static_cast<size_t>(chunk.slot)];
+    const int64_t tokens = static_cast<int64_t>(chunk.ids.size());
+    for (int64_t s = 0; s < tokens; ++s) {
+      const int64_t cell = static_cast<int64_t>(a) * batch.width + s;
+      padded[static_cast<size_t>(cell)] = static_cast<int64_t>(id.size());
+      if (ring > 0 && s >= tokens - ring) {
+        kept.push_back(static_cast<int64_t>(id.size()));
+        kept_slot.push_back(chunk.slot);
+        kept_place.push_back((state.step_tokens + s) % ring);
+      }
+      place.push_back(cell);
+      id.push_back(chunk.ids[static_cast<size_t>(s)]);
+      slot.push_back(chunk.slot);
+      offset.push_back(s);
+      position.push_back(state.tokens + s);
+    }
+    slot_a.push_back(chunk.slot);
+    count.push_back(tokens);
+    last.push_back(static_cast<int64_t>(id.size()) - 1);
+  }
+  const auto tensor = [&](const std::vector<int64_t>& values) { return to_tensor(values, device); };
+  batch.id_n = tensor(id);
+  batch.slot_n = tensor(slot);
+  batch.offset_n = tensor(offset);
+  batch.position_n = tensor(position);
+  batch.slot_A = tensor(slot_a);
+  batch.count_A = tensor(count);
+  batch.padded_AS = tensor(padded);
+  batch.slot_of_token_n = tensor(place);
+  batch.last_A = tensor(last);
+  batch.kept_n = tensor(kept);
+  batch.kept_slot_n = tensor(kept_slot);
+  batch.kept_place_n = tensor(kept_place);
+  return batch;
+}
+
+// Attention of the batch's tokens over their slots' caches; out and log-sum-exp per token.
+struct TokenAttention { at::Tensor out_nHD, lse_nH; };
+
+TokenAttention attend(const Decoding::State& state, const Batch& batch, int64_t layer, int64_t rows, const at::Tensor& q_nHD) {
+  const int64_t chunks = batch.slot_A.size(0), heads = q_nHD.size(1), width = q_nHD.size(2), slots = state.cache.slots();
+  const AttentionSpec spec = state.decoder.attention(layer);
+  const bool whole = batch.width == 1 && 2 * chunks > slots;  // cheaper to attend with idle slots than to copy the others
+  if (whole) {
+    at::Tensor q_BSHD = q_nHD.new_zeros({slots, 1, heads, width}).index_copy_(0, batch.slot_A, q_nHD.unsqueeze(1));
+    const at::Tensor length_B = at::zeros({slots}, batch.slot_A.options()).index_fill_(0, batch.slot_A, 1);
+    const ops::Attended all = ops::segment_attention(q_BSHD, length_B, state.cache.view(layer, rows), spec);
+    return {all.out_BSHD.squeeze(1).index_select(0, batch.slot_A), all.lse_BSH.squeeze(1).index_select(0, batch.slot_A)};
+  }
+  const at::Tensor q_ASHD = q_nHD.index_select(0, batch.padded_AS).view({chunks, batch.width, heads, width});
+  const ops::Attended some = ops::segment_attention(q_ASHD, batch.count_A, state.cache.view(layer, rows, batch.slot_A), spec);
+  return {some.out_BSHD.reshape({-1, heads, width}).index_select(0, batch.slot_of_token_n),
+          some.lse_BSH.reshape({-1, heads}).index_select(0, batch.slot_of_token_n)};
+}
+
+at::Tensor inputs(const Decoding::State& state, const at::Tensor& id_n) {
+  if (!state.latents_MC.defined()) return embed(state.decoder, id_n);
+  const at::Tensor latent_n = (id_n < 0).nonzero().squeeze(1);
+  return embed(state.decoder, id_n.clamp_min(0))
+      .index_copy(0, latent_n, state.latents_MC.index_select(0, -1 - id_n.index_select(0, latent_n)));
+}
+
+// 1 for tokens of slots that have had an event, [n, 1].
+at::Tensor after_boundary(const Decoding::State& state, const std::vector<Chunk>& chunks, const at::Tensor& x_nC) {
+  std::vector<int64_t> flags;
+  for (const Chunk& chunk : chunks) flags.insert(flags.end(), chunk.ids.size(), state.slots[static_cast<size_t>(chunk.slot)].events > 0 ? 1 : 0);
+  return to_tensor(flags, x_nC.device()).to(x_nC.scalar_type()).unsqueeze(1);
+}
+
+}  // namespace
+
+void Decoding::State::feed(const std::vector<Chunk>& chunks) {
+  if (chunks.empty()) return;
+  const Batch batch = make_batch(chunks, slots, ring, decoder.embedding.device());
+  const Rotary angles = rotary(decoder.config, batch.position_n, decoder.embedding.scalar_type());
+  at::Tensor x_nC = inputs(*this, batch.id_n);
+  const at::Tensor steer_n1 = effects.steer != nullptr ? after_boundary(*this, chunks, x_nC) : at::Tensor();
+  for (int64_t layer = 0; layer < decoder.config.layers; ++layer) {
+    if (effects.steer != nullptr) {
+      std::vector<at::Tensor> own;
+      for (const at::Tensor& parameter : parameters) own.push_back(parameter.narrow(0, layer, 1));
+      const at::Tensor direction = effects.steer->direction_K(layer, own);
+      if (direction.defined()) x_nC = x_nC + steer_n1 * direction;
+    }
+    const Qkv qkv = project_qkv(decoder, layer, x_nC, angles);
+    cache.append_(layer, batch.slot_n, batch.offset_n, batch.position_n, qkv.k_NGD, qkv.v_NGD);
+    cache.advance_(layer, batch.slot_A, batch.count_A);
+    std::vector<int64_t>& lengths = rows[static_cast<size_t>(layer)];
+    for (const Chunk& chunk : chunks) lengths[static_cast<size_t>(chunk.slot)] += static_cast<int64_t>(chunk.ids.size());
+    const int64_t longest = *std::max_element(lengths.begin(), lengths.end());
+    const TokenAttention attended = attend(*this, batch, layer, longest, qkv.q_NHD);
+    if (ring > 0) {
+      ring_q_LBRHD[layer].index_put_({batch.kept_slot_n, batch.kept_place_n}, qkv.q_NHD.index_select(0, batch.kept_n));
+      ring_lse_LBRH[layer].index_put_({batch.kept_slot_n, batch.kept_place_n}, attended.lse_nH.index_select(0, batch.kept_n).to(ring_lse_LBRH.scalar_type()));
+    }
+    x_nC = finish_layer(decoder, layer, x_nC, attended.out_nHD);
+  }
+  const at::Tensor logits_AV = logits(decoder, final_hidden(decoder, x_nC.index_select(0, batch.last_A)));
+  for (size_t a = 0; a < chunks.size(); ++a) {
+    Slot& slot = slots[static_cast<size_t>(chunks[a].slot)];
+    slot.logits_V = logits_AV[static_cast<int64_t>(a)];
+    slot.tokens += static_cast<int64_t>(chunks[a].ids.size());
+    slot.step_tokens += static_cast<int64_t>(chunks[a].ids.size());
+  }
+}
+
+}  // namespace bt

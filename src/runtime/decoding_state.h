@@ -1,0 +1,57 @@
+// The decode engine's working state: slots, cache, and the queries of each slot's open step.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bt/model/kv_cache.h"
+#include "bt/runtime/decoding.h"
+
+namespace bt {
+
+struct Slot {
+  bool live = false;
+  DecodingRequest request;
+  std::optional<BoundaryScanner> scanner;
+  int64_t tokens = 0;              // fed so far, latents included: the next position
+  int64_t generated = 0;
+  int64_t previous_cut = 0, events = 0;
+  int64_t step_tokens = 0;         // of the open step, in the query ring
+  at::Tensor logits_V;             // of the last token fed
+  std::vector<int64_t> boundaries;
+};
+
+// Tokens of one slot to run through the decoder; ids below 0 are latents.
+struct Chunk {
+  int64_t slot = 0;
+  std::vector<int32_t> ids;
+};
+
+struct Decoding::State {
+  Decoder decoder;
+  const Method* method;
+  Effects effects;
+  const BoundaryTable& table;
+  TriggerOptions trigger;
+  std::vector<int32_t> eos_ids;
+  ChooseTokens choose;
+  KvCache cache;
+  std::vector<Slot> slots;
+  std::vector<std::vector<int64_t>> rows;  // [layer][slot]: host mirror of the cache's lengths
+  int64_t ring = 0;                        // newest queries kept per slot (R); 0: nobody votes
+  at::Tensor ring_q_LBRHD, ring_lse_LBRH;
+  std::vector<at::Tensor> parameters;      // stacked, without gradient
+  at::Tensor latents_MC;                   // of an appending method
+
+  State(const Decoder& decoder_in, const Method* method_in, const BoundaryTable& table_in, const TriggerOptions& trigger_in,
+        std::vector<int32_t> eos_in, const DecodingShape& shape, ChooseTokens choose_in);
+
+  // Feeds tokens: cache, ring and the slots' logits move on. One chunk per slot.
+  void feed(const std::vector<Chunk>& chunks);
+  // The method acts on the slots' caches as they stand.
+  void act(const std::vector<int64_t>& at_slots);
+};
+
+}  // namespace bt

@@ -1,0 +1,173 @@
+// Step-by-step decoding through the inference cache = the teacher-forced pass; batched = single.
+#include "bt/runtime/decoding.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "bt/core/error.h"
+#include "bt/core/strings.h"
+#include "bt/runtime/teacher_forced.h"
+#include "support/tiny.h"
+
+namespace bt {
+namespace {
+
+struct Case {
+  std::string name, method = "bt";
+  bool before_newline = false, inside_prompt = false, at_prompt_end = true;
+  double softcap = 0;
+  int64_t attention_window = 0, slots = 3;
+  std::string window = "step";
+};
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+std::unique_ptr<Method> make(const Case& c, const ModelConfig& config) {
+  const MethodContext context = testing::tiny_context(config);
+  if (c.method == "evict") {
+    EvictOptions options;
+    options.keep = 4;
+    options.recent = 3;
+    return make_method("evict", options, context);
+  }
+  if (c.method == "mean_shift") {
+    MeanShiftOptions options;
+    options.rows = testing::tiny_bt().rows;
+    options.strength = 0.4;
+    return make_method("mean_shift", options, context);
+  }
+  if (c.method == "steer") {
+    SteerOptions options;
+    auto method = make_method("steer", options, context);
+    method->parameters()->flat().copy_(at::arange(method->parameters()->count(), at::kDouble).sin() * 0.1);
+    return method;
+  }
+  BtOptions options = testing::tiny_bt();
+  options.rows.window = c.window;
+  return make_method("bt", options, context);
+}
+
+class Decode : public ::testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    const Case& c = GetParam();
+    ModelConfig config = testing::tiny_config();
+    config.attention_softcap = c.softcap;
+    if (c.attention_window > 0) config.window = {0, c.attention_window, c.attention_window + 3};
+    backbone_ = testing::tiny_backbone(config, false);
+    method_ = make(c, config);
+    trigger_.before_boundary_token = c.before_newline;
+    trigger_.inside_prompt = c.inside_prompt;
+    trigger_.at_prompt_end = c.at_prompt_end;
+    batch_ = testing::random_batch(17, {.sequences = 7});
+  }
+
+  // Log-probabilities of every response token, by example.
+  std::map<int64_t, std::vector<double>> teacher_forced_scores() {
+    const Plan plan = make_plan(batch_, table_, trigger_, {testing::kEos});
+    const DevicePlan device = to_device(plan, at::kCPU);
+    const Forward forward = teacher_forced(backbone_.decoder, method_.get(), device, {.order = Order::step_major});
+    std::map<int64_t, std::vector<std::pair<int64_t, double>>> found;
+    for (int64_t m = 0; m < device.supervised_M.size(0); ++m) {
+      const int64_t at = device.plan_index_N[device.supervised_M[m]].item<int64_t>();
+      for (const PlanSequence& sequence : plan.sequences) {
+        if (at >= sequence.begin && at < sequence.end) found[sequence.example].push_back({at, -forward.nll_M[m].item<double>()});
+      }
+    }
+    std::map<int64_t, std::vector<double>> scores;
+    for (auto& [example, tokens] : found) {
+      std::sort(tokens.begin(), tokens.end());
+      for (const auto& token : tokens) scores[example].push_back(token.second);
+    }
+    return scores;
+  }
+
+  // The same through the decode engine, which is made to write the given responses.
+  std::map<int64_t, std::vector<double>> decoded_scores(int64_t slots) {
+    std::map<int64_t, std::vector<double>> scores;
+    const ChooseTokens forced = [&](const at::Tensor& logits_AV, const std::vector<LogitRow>& rows) {
+      const at::Tensor log_p = logits_AV.log_softmax(1);
+      std::vector<int32_t> ids;
+      for (size_t a = 0; a < rows.size(); ++a) {
+        const int64_t example = static_cast<int64_t>(rows[a].request) - 100;
+        const Example& given = batch_[static_cast<size_t>(example)];
+        ids.push_back(given.ids[static_cast<size_t>(given.prompt_length + rows[a].generated)]);
+        scores[example].push_back(log_p[static_cast<int64_t>(a)][ids.back()].item<double>());
+      }
+      return ids;
+    };
+    Decoding engine(backbone_.decoder, method_.get(), table_, trigger_, {testing::kEos}, {.slots = slots, .capacity = 64}, forced);
+    size_t next = 0;
+    while (next < batch_.size() || !engine.idle()) {
+      std::vector<DecodingRequest> requests;
+      for (int64_t free = engine.free_slots(); free > 0 && next < batch_.size(); --free, ++next) {
+        const Example& given = batch_[next];
+        requests.push_back({static_cast<uint64_t>(given.source), {given.ids.begin(), given.ids.begin() + given.prompt_length},
+                            static_cast<int64_t>(given.ids.size()) - given.prompt_length});
+      }
+      engine.admit(requests);
+      engine.step();
+    }
+    return scores;
+  }
+
+  Backbone backbone_;
+  std::unique_ptr<Method> method_;
+  TriggerOptions trigger_;
+  BoundaryTable table_ = testing::tiny_table();
+  std::vector<Example> batch_;
+};
+
+void expect_close(const std::map<int64_t, std::vector<double>>& a, const std::map<int64_t, std::vector<double>>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (const auto& [example, scores] : a) {
+    ASSERT_EQ(scores.size(), b.at(example).size()) << "example " << example;
+    for (size_t i = 0; i < scores.size(); ++i) EXPECT_NEAR(scores[i], b.at(example)[i], 1e-9) << "example " << example << ", token " << i;
+  }
+}
+
+TEST_P(Decode, GivesTheTeacherForcedLogProbabilities) { expect_close(decoded_scores(GetParam().slots), teacher_forced_scores()); }
+
+TEST_P(Decode, BatchedEqualsSingle) { expect_close(decoded_scores(7), decoded_scores(1)); }
+
+INSTANTIATE_TEST_SUITE_P(Cases, Decode, ::testing::Values(
+    Case{.name = "after"}, Case{.name = "before", .before_newline = true},
+    Case{.name = "inside_prompt", .inside_prompt = true}, Case{.name = "before_inside_prompt", .before_newline = true, .inside_prompt = true},
+    Case{.name = "not_at_prompt_end", .at_prompt_end = false}, Case{.name = "recent", .window = "recent"},
+    Case{.name = "window_and_cap", .softcap = 1.5, .attention_window = 6},
+    Case{.name = "window_recent_before", .before_newline = true, .attention_window = 5, .window = "recent"},
+    Case{.name = "one_slot", .slots = 1}, Case{.name = "mean_shift", .method = "mean_shift"}, Case{.name = "evict", .method = "evict"},
+    Case{.name = "evict_window", .method = "evict", .attention_window = 6}, Case{.name = "steer", .method = "steer"}),
+    [](const ::testing::TestParamInfo<Case>& one) { return one.param.name; });
+
+TEST(Decoding, RefusesWhatDoesNotFit) {
+  const Backbone backbone = testing::tiny_backbone(testing::tiny_config(), false);
+  const BoundaryTable table = testing::tiny_table();
+  Decoding engine(backbone.decoder, nullptr, table, {}, {testing::kEos}, {.slots = 2, .capacity = 8}, sampler({}));
+  EXPECT_THROW(engine.admit({{1, {}, 4}}), Error);
+  EXPECT_THROW(engine.admit({{1, {9, 9, 9, 9, 9}, 4}}), Error);
+}
+
+TEST(Decoding, SamplingDependsOnTheRequestNotTheBatch) {
+  const Backbone backbone = testing::tiny_backbone(testing::tiny_config(), false);
+  const BoundaryTable table = testing::tiny_table();
+  const auto generate = [&](int64_t slots, const std::vector<uint64_t>& ids) {
+    std::map<uint64_t, std::vector<int32_t>> answers;
+    Decoding engine(backbone.decoder, nullptr, table, {}, {testing::kEos}, {.slots = slots, .capacity = 32},
+                    sampler({.temperature = 1.3, .top_k = 12, .top_p = 0.95, .seed = 4}));
+    size_t next = 0;
+    while (next < ids.size() || !engine.idle()) {
+      std::vector<DecodingRequest> requests;
+      for (int64_t free = engine.free_slots(); free > 0 && next < ids.size(); --free, ++next) requests.push_back({ids[next], {9, 10, testing::kNewline}, 12});
+      engine.admit(requests);
+      for (const SlotReport& report : engine.step()) answers[report.request].push_back(report.token);
+    }
+    return answers;
+  };
+  EXPECT_EQ(generate(3, {5, 6, 7, 8}), generate(1, {8, 5, 7, 6}));
+}
+
+}  // namespace
+}  // namespace bt
