@@ -138,6 +138,23 @@ TEST(SentencePiece, TokenizerConfigSaysWhichSpecialTokensAreAdded) {
   EXPECT_THAT(load_tokenizer(copy)->encode("\n", true), ElementsAre(4, 2));
 }
 
+// As Llama 2's and Mistral's models are: encoding puts a space in front, decoding takes it away.
+TEST(SentencePiece, AModelWithADummyPrefixDecodesWithoutIt) {
+  const fs::path path = folder("dummy_prefix");
+  exact().save(path);
+  std::string model = read_file(path / "tokenizer.model");
+  const size_t name = model.find(std::string("\x0A\x08") + "identity");  // NormalizerSpec.name, field 1
+  const size_t flag = model.find(std::string("\x18\x00", 2), name);      // .add_dummy_prefix, field 3: false
+  ASSERT_NE(flag, std::string::npos);
+  model[flag + 1] = 1;
+  write_file_atomically(path / "tokenizer.model", model);
+  const auto tokenizer = load_tokenizer(path);
+  const std::vector<int32_t> ids = tokenizer->encode("Ann has");
+  EXPECT_EQ(tokenizer->token_bytes(ids[0]).substr(0, 1), " ");
+  EXPECT_EQ(tokenizer->decode(ids), "Ann has");
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode("  Ann")), "  Ann");
+}
+
 TEST(ByteTokenizer, RoundTripsAndSurvivesSaving) {
   const fs::path path = folder("bytes");
   load_tokenizer("bytes")->save(path);
