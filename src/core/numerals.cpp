@@ -67,11 +67,8 @@ std::optional<int64_t> parse_integer(std::string_view text) {
   digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));
   if (digits.empty()) return 0;
   for (; numeral->exponent < 0 && digits.back() == '0'; ++numeral->exponent) digits.pop_back();
-  constexpr int64_t kMaxDigits = 19;  // of INT64_MAX
-  const auto count = static_cast<int64_t>(digits.size());
-  if (numeral->exponent < 0 || numeral->exponent > kMaxDigits || count + numeral->exponent > kMaxDigits) {
-    return std::nullopt;
-  }
+  constexpr int64_t kMaxExponent = 18;  // 10^19 does not fit
+  if (numeral->exponent < 0 || numeral->exponent > kMaxExponent) return std::nullopt;
   digits.append(static_cast<size_t>(numeral->exponent), '0');
   if (numeral->negative) digits.insert(0, 1, '-');
   int64_t value = 0;
