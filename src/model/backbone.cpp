@@ -1,0 +1,131 @@
+// A backbone's weights under their Hugging Face names: layout, initialisation, files.
+#include <cmath>
+#include <filesystem>
+
+#include <ATen/ATen.h>
+
+#include "bt/core/error.h"
+#include "bt/core/files.h"
+#include "bt/core/strings.h"
+#include "bt/format/safetensors.h"
+#include "bt/model/decoder.h"
+#include "bt/model/named_tensors.h"
+
+namespace bt {
+namespace {
+
+constexpr const char* kEmbedding = "model.embed_tokens.weight";
+constexpr const char* kFinalNorm = "model.norm.weight";
+constexpr const char* kHead = "lm_head.weight";
+
+std::string layer_name(int64_t layer, std::string_view rest) { return str("model.layers.", layer, ".", rest); }
+
+// One projection of a layer: its file name, shape and place in LayerWeights.
+struct Projection {
+  const char* name;
+  Linear LayerWeights::* linear;
+  int64_t out, in;
+  bool bias;
+  bool writes_residual;  // initialised smaller, since every layer adds one
+};
+
+std::vector<Projection> projections(const ModelConfig& c) {
+  const int64_t queries = c.heads * c.head_dim, keys = c.kv_heads * c.head_dim;
+  return {{"self_attn.q_proj", &LayerWeights::q, queries, c.hidden_size, c.attention_bias, false},
+          {"self_attn.k_proj", &LayerWeights::k, keys, c.hidden_size, c.attention_bias, false},
+          {"self_attn.v_proj", &LayerWeights::v, keys, c.hidden_size, c.attention_bias, false},
+          {"self_attn.o_proj", &LayerWeights::o, c.hidden_size, queries, c.attention_bias, true},
+          {"mlp.gate_proj", &LayerWeights::gate, c.intermediate_size, c.hidden_size, c.mlp_bias, false},
+          {"mlp.up_proj", &LayerWeights::up, c.intermediate_size, c.hidden_size, c.mlp_bias, false},
+          {"mlp.down_proj", &LayerWeights::down, c.hidden_size, c.intermediate_size, c.mlp_bias, true}};
+}
+
+std::vector<ParameterInfo> parameter_infos(const ModelConfig& c) {
+  using Init = ParameterInfo::Init;
+  std::vector<ParameterInfo> infos;
+  const auto add = [&](std::string name, std::vector<int64_t> shape, Init init, double value, bool decay) {
+    infos.push_back({.name = std::move(name), .shape = std::move(shape), .init = init, .value = value, .decay = decay});
+  };
+  const double residual = 1.0 / std::sqrt(2.0 * static_cast<double>(c.layers));
+  add(kEmbedding, {c.vocab_size, c.hidden_size}, Init::normal, c.initializer_range, false);
+  for (int64_t layer = 0; layer < c.layers; ++layer) {
+    add(layer_name(layer, "input_layernorm.weight"), {c.hidden_size}, Init::ones, 1, false);
+    for (const Projection& p : projections(c)) {
+      const double deviation = c.initializer_range * (p.writes_residual ? residual : 1.0);
+      add(layer_name(layer, str(p.name, ".weight")), {p.out, p.in}, Init::normal, deviation, true);
+      if (p.bias) add(layer_name(layer, str(p.name, ".bias")), {p.out}, Init::zeros, 0, false);
+    }
+    add(layer_name(layer, "post_attention_layernorm.weight"), {c.hidden_size}, Init::ones, 1, false);
+  }
+  add(kFinalNorm, {c.hidden_size}, Init::ones, 1, false);
+  if (!c.tie_word_embeddings) add(kHead, {c.vocab_size, c.hidden_size}, Init::normal, c.initializer_range, true);
+  return infos;
+}
+
+Decoder wire(const ModelConfig& config, const ParameterStore& store) {
+  Decoder decoder;
+  decoder.config = config;
+  decoder.embedding = store.leaf(kEmbedding);
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    LayerWeights weights;
+    weights.attention_norm = store.leaf(layer_name(layer, "input_layernorm.weight"));
+    weights.mlp_norm = store.leaf(layer_name(layer, "post_attention_layernorm.weight"));
+    for (const Projection& p : projections(config)) {
+      (weights.*p.linear).weight = store.leaf(layer_name(layer, str(p.name, ".weight")));
+      if (p.bias) (weights.*p.linear).bias = store.leaf(layer_name(layer, str(p.name, ".bias")));
+    }
+    decoder.layers.push_back(std::move(weights));
+  }
+  decoder.final_norm = store.leaf(kFinalNorm);
+  decoder.head = config.tie_word_embeddings ? decoder.embedding : store.leaf(kHead);
+  return decoder;
+}
+
+Backbone empty_backbone(const ModelConfig& config, c10::TensorOptions options, bool trainable) {
+  Backbone backbone;
+  backbone.parameters = std::make_unique<ParameterStore>(parameter_infos(config), options, trainable);
+  backbone.decoder = wire(config, *backbone.parameters);
+  return backbone;
+}
+
+const char* dtype_text(at::ScalarType type) {
+  switch (type) {
+    case at::kBFloat16: return "bfloat16";
+    case at::kHalf: return "float16";
+    case at::kDouble: return "float64";
+    default: return "float32";
+  }
+}
+
+}  // namespace
+
+Backbone make_backbone(const ModelConfig& config, c10::TensorOptions options, uint64_t seed, bool trainable) {
+  Backbone backbone = empty_backbone(config, options, trainable);
+  backbone.parameters->initialise(seed);
+  return backbone;
+}
+
+Backbone load_backbone(const std::string& folder, c10::TensorOptions options, bool trainable) {
+  const ModelConfig config = read_model_config(folder);
+  const WeightFiles files(folder);
+  Backbone backbone = empty_backbone(config, options, trainable);
+  // Some writers store a tied head a second time, and old checkpoints hold rotary buffers: neither is a weight of ours.
+  std::vector<std::string> unread;
+  if (config.tie_word_embeddings) unread.emplace_back(kHead);
+  for (int64_t layer = 0; layer < config.layers; ++layer) unread.push_back(layer_name(layer, "self_attn.rotary_emb.inv_freq"));
+  load_tensors(files, folder, backbone.parameters->named(), unread);
+  return backbone;
+}
+
+void save_backbone(const Backbone& backbone, const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fail_io({.what = str("cannot create the folder: ", error.message()), .where = folder});
+  const at::ScalarType type = backbone.parameters->flat().scalar_type();
+  save_tensors(str(folder, "/model.safetensors"), backbone.parameters->named(), {{"format", "pt"}});
+  write_file_atomically(str(folder, "/config.json"), model_config_json(backbone.decoder.config, dtype_text(type)).dump(2) + "\n");
+}
+
+void set_trainable(Backbone& backbone, bool trainable) { backbone.parameters->set_trainable(trainable); }
+
+}  // namespace bt

@@ -1,0 +1,16 @@
+// Names, shapes and places of a backbone's tensors: one list for making, loading and saving.
+#pragma once
+
+#include <vector>
+
+#include "bt/model/decoder.h"
+
+namespace bt {
+
+// Every tensor under its Hugging Face name, in the order in which the forward pass uses them.
+std::vector<ParameterInfo> backbone_parameters(const ModelConfig& config);
+
+// The decoder whose tensors are the store's leaves, detached where the store is frozen.
+Decoder decoder_of(const ModelConfig& config, const ParameterStore& parameters);
+
+}  // namespace bt

@@ -1,0 +1,173 @@
+#include "bt/model/parameters.h"
+
+#include <algorithm>
+#include <span>
+#include <tuple>
+
+#include <ATen/ATen.h>
+
+#include "bt/core/checked.h"
+#include "bt/core/random.h"
+
+namespace bt {
+namespace {
+
+// Elements. A slot whose size is a multiple keeps the next one aligned for vector loads and GEMM in every dtype.
+constexpr int64_t kAlignment = 16;
+
+int64_t elements(const ParameterInfo& info) {
+  int64_t size = 1;
+  for (int64_t extent : info.shape) {
+    BT_ASSERT(extent > 0);
+    size = checked_mul(size, extent, info.name);
+  }
+  return size;
+}
+
+int64_t copies(const ParameterInfo& info) { return std::max<int64_t>(info.layers, 1); }
+
+bool same_settings(const ParameterGroup& group, const ParameterInfo& info) {
+  return group.decay == info.decay && group.lr_multiplier == info.lr_multiplier;
+}
+
+std::vector<int64_t> with_layers(const ParameterInfo& info, int64_t layers) {
+  std::vector<int64_t> shape = info.shape;
+  if (info.layers > 0) shape.insert(shape.begin(), layers);
+  return shape;
+}
+
+void fill(const at::Tensor& values, const ParameterInfo& info, uint64_t seed) {
+  switch (info.init) {
+    case ParameterInfo::Init::zeros: values.zero_(); return;
+    case ParameterInfo::Init::ones: values.fill_(1); return;
+    case ParameterInfo::Init::constant: values.fill_(info.value); return;
+    case ParameterInfo::Init::normal: break;
+  }
+  at::Tensor draws = at::empty(values.sizes(), at::kFloat);
+  const std::span<float> span(draws.mutable_data_ptr<float>(), static_cast<size_t>(draws.numel()));
+  fill_normal(span, info.value, seed, stream_id(info.name.c_str()));
+  values.copy_(draws);
+}
+
+}  // namespace
+
+ParameterStore::ParameterStore(std::vector<ParameterInfo> infos, c10::TensorOptions options, bool trainable)
+    : infos_(std::move(infos)) {
+  for (size_t i = 0; i < infos_.size(); ++i) {
+    const bool is_new = index_.emplace(infos_[i].name, i).second;
+    BT_ASSERT(is_new);
+  }
+  lay_out();
+  flat_ = at::zeros({groups_.empty() ? 0 : groups_.back().end}, options.requires_grad(false));
+  make_leaves();
+  set_trainable(trainable);
+}
+
+// Parameters of equal settings side by side. Sizes that would break the alignment of what follows go last, within their
+// group and by group.
+void ParameterStore::lay_out() {
+  struct Member { size_t group; bool odd; size_t parameter; };
+  std::vector<ParameterGroup> found;
+  std::vector<bool> odd_group;
+  std::vector<Member> members;
+  slots_.resize(infos_.size());
+  for (size_t i = 0; i < infos_.size(); ++i) {
+    const ParameterInfo& info = infos_[i];
+    slots_[i].size = elements(info);
+    const auto same = [&](const ParameterGroup& group) { return same_settings(group, info); };
+    const auto group = static_cast<size_t>(std::find_if(found.begin(), found.end(), same) - found.begin());
+    if (group == found.size()) {
+      found.push_back({.decay = info.decay, .lr_multiplier = info.lr_multiplier});
+      odd_group.push_back(false);
+    }
+    const bool odd = checked_mul(slots_[i].size, copies(info), info.name) % kAlignment != 0;
+    if (odd) odd_group[group] = true;
+    members.push_back({group, odd, i});
+  }
+  std::sort(members.begin(), members.end(), [&](const Member& a, const Member& b) {
+    return std::tuple(odd_group[a.group], a.group, a.odd, a.parameter) <
+           std::tuple(odd_group[b.group], b.group, b.odd, b.parameter);
+  });
+  int64_t offset = 0;
+  for (const Member& member : members) {
+    const ParameterInfo& info = infos_[member.parameter];
+    if (groups_.empty() || !same_settings(groups_.back(), info)) {
+      groups_.push_back({offset, offset, info.decay, info.lr_multiplier});
+    }
+    slots_[member.parameter].offset = offset;
+    offset = checked_add(offset, slots_[member.parameter].size * copies(info), info.name);
+    groups_.back().end = offset;
+  }
+}
+
+void ParameterStore::make_leaves() {
+  leaves_.resize(infos_.size());
+  for (size_t i = 0; i < infos_.size(); ++i) {
+    for (int64_t layer = 0; layer < copies(infos_[i]); ++layer) {
+      const at::Tensor part = flat_.narrow(0, slots_[i].offset + layer * slots_[i].size, slots_[i].size);
+      leaves_[i].push_back(part.view(with_layers(infos_[i], 1)).detach());
+    }
+  }
+}
+
+void ParameterStore::set_trainable(bool trainable) {
+  grad_ = trainable ? at::zeros_like(flat_) : at::Tensor();
+  for (size_t i = 0; i < infos_.size(); ++i) {
+    for (size_t layer = 0; layer < leaves_[i].size(); ++layer) {
+      at::Tensor& leaf = leaves_[i][layer];
+      leaf.set_requires_grad(trainable);
+      const int64_t begin = slots_[i].offset + static_cast<int64_t>(layer) * slots_[i].size;
+      leaf.mutable_grad() = trainable ? grad_.narrow(0, begin, slots_[i].size).view(leaf.sizes()) : at::Tensor();
+    }
+  }
+}
+
+void ParameterStore::initialise(uint64_t seed) {
+  for (size_t i = 0; i < infos_.size(); ++i) fill(whole(i), infos_[i], seed);
+}
+
+void ParameterStore::zero_grad() {
+  if (grad_.defined()) grad_.zero_();
+}
+
+at::Tensor ParameterStore::whole(size_t parameter) const {
+  const ParameterInfo& info = infos_[parameter];
+  const int64_t size = slots_[parameter].size * copies(info);
+  return flat_.narrow(0, slots_[parameter].offset, size).view(with_layers(info, info.layers));
+}
+
+at::Tensor ParameterStore::leaf(std::string_view name, int64_t layer) const {
+  const auto found = index_.find(std::string(name));
+  BT_ASSERT(found != index_.end());
+  return leaves_[found->second].at(static_cast<size_t>(layer));
+}
+
+std::vector<at::Tensor> ParameterStore::layer_leaves(int64_t layer) const {
+  std::vector<at::Tensor> out;
+  for (size_t i = 0; i < infos_.size(); ++i) {
+    if (infos_[i].layers > 0) out.push_back(leaves_[i].at(static_cast<size_t>(layer)));
+  }
+  return out;
+}
+
+std::vector<at::Tensor> ParameterStore::stacked() const {
+  std::vector<at::Tensor> out;
+  for (size_t i = 0; i < infos_.size(); ++i) {
+    if (infos_[i].layers > 0) out.push_back(whole(i));
+  }
+  return out;
+}
+
+std::vector<std::pair<std::string, at::Tensor>> ParameterStore::named() const {
+  std::vector<std::pair<std::string, at::Tensor>> out;
+  for (size_t i = 0; i < infos_.size(); ++i) out.emplace_back(infos_[i].name, whole(i));
+  return out;
+}
+
+std::vector<at::Tensor> ParameterStore::leaves() const {
+  std::vector<at::Tensor> out;
+  for (const auto& of_parameter : leaves_) out.insert(out.end(), of_parameter.begin(), of_parameter.end());
+  return out;
+}
+
+}  // namespace bt
