@@ -101,6 +101,16 @@ TEST(Plan, SortsStablyByFallingNumberOfSegments) {
   EXPECT_THAT(sources, ElementsAre(2, 0, 3, 1, 4));
 }
 
+TEST(Plan, ManySequencesWithEquallyManySegmentsKeepTheirOrder) {
+  std::vector<Example> batch;
+  for (int64_t i = 0; i < 100; ++i)
+    batch.push_back(example(i % 2 == 0 ? std::vector<int32_t>{2, 3} : std::vector<int32_t>{2}, 1, i));
+  const Plan plan = make_plan(batch, kTable, {}, kEos);
+  for (int64_t i = 0; i < 100; ++i) {
+    EXPECT_EQ(plan.sequences[static_cast<size_t>(i)].source, i < 50 ? 2 * i : 2 * (i - 50) + 1);
+  }
+}
+
 void expect_refused(Example bad, const std::string& part) {
   try {
     make_plan({example({2, 3}, 1), std::move(bad)}, kTable, {}, kEos);
