@@ -134,6 +134,7 @@ TEST(Tasks, GradeAnyBytes) {
 
 TEST(Tasks, GradeLongRunsOfOneCharacter) {
   for (const Task& task : tasks()) {
+    if (!task.only_type.empty()) continue;  // graded as the whole task is
     const std::string gold = task.gold_field == "solution" ? "\\boxed{5}" : "5";
     for (const char* start : {"", "The answer is ", "#### ", "Final Answer: The final answer is ", "\\boxed{", "$"}) {
       for (char c : {'7', '$', '{', ' ', '.', 'A'})
