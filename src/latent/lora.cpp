@@ -38,8 +38,8 @@ class Lora final : public Method {
     for (int64_t layer = 0; layer < model_.layers; ++layer) {
       for (const std::string& name : options_.targets) {
         Linear& linear = adapted.layers[static_cast<size_t>(layer)].*all.at(name).projection;
-        linear.lora_a = store_.leaf(name + ".a", layer);
-        linear.lora_b = store_.leaf(name + ".b", layer);
+        linear.lora_a = store_.leaf(name + ".a", layer).squeeze(0);
+        linear.lora_b = store_.leaf(name + ".b", layer).squeeze(0);
         linear.lora_scale = options_.alpha / static_cast<double>(options_.rank);
       }
     }

@@ -3,7 +3,7 @@
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
 #include "bt/format/processor_config.h"
-#include "bt/latent/named_tensors.h"
+#include "bt/model/named_tensors.h"
 
 namespace bt {
 namespace {

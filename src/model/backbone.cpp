@@ -1,15 +1,8 @@
-// A backbone's weights under their Hugging Face names: layout, initialisation, files.
+#include "backbone.h"
+
 #include <cmath>
-#include <filesystem>
 
-#include <ATen/ATen.h>
-
-#include "bt/core/error.h"
-#include "bt/core/files.h"
 #include "bt/core/strings.h"
-#include "bt/format/safetensors.h"
-#include "bt/model/decoder.h"
-#include "bt/model/named_tensors.h"
 
 namespace bt {
 namespace {
@@ -40,7 +33,9 @@ std::vector<Projection> projections(const ModelConfig& c) {
           {"mlp.down_proj", &LayerWeights::down, c.hidden_size, c.intermediate_size, c.mlp_bias, true}};
 }
 
-std::vector<ParameterInfo> parameter_infos(const ModelConfig& c) {
+}  // namespace
+
+std::vector<ParameterInfo> backbone_parameters(const ModelConfig& c) {
   using Init = ParameterInfo::Init;
   std::vector<ParameterInfo> infos;
   const auto add = [&](std::string name, std::vector<int64_t> shape, Init init, double value, bool decay) {
@@ -62,7 +57,7 @@ std::vector<ParameterInfo> parameter_infos(const ModelConfig& c) {
   return infos;
 }
 
-Decoder wire(const ModelConfig& config, const ParameterStore& store) {
+Decoder decoder_of(const ModelConfig& config, const ParameterStore& store) {
   Decoder decoder;
   decoder.config = config;
   decoder.embedding = store.leaf(kEmbedding);
@@ -81,49 +76,12 @@ Decoder wire(const ModelConfig& config, const ParameterStore& store) {
   return decoder;
 }
 
-Backbone empty_backbone(const ModelConfig& config, c10::TensorOptions options, bool trainable) {
-  Backbone backbone;
-  backbone.parameters = std::make_unique<ParameterStore>(parameter_infos(config), options, trainable);
-  backbone.decoder = wire(config, *backbone.parameters);
-  return backbone;
-}
-
-const char* dtype_text(at::ScalarType type) {
-  switch (type) {
-    case at::kBFloat16: return "bfloat16";
-    case at::kHalf: return "float16";
-    case at::kDouble: return "float64";
-    default: return "float32";
-  }
-}
-
-}  // namespace
-
 Backbone make_backbone(const ModelConfig& config, c10::TensorOptions options, uint64_t seed, bool trainable) {
-  Backbone backbone = empty_backbone(config, options, trainable);
+  Backbone backbone;
+  backbone.parameters = std::make_unique<ParameterStore>(backbone_parameters(config), options, trainable);
   backbone.parameters->initialise(seed);
+  backbone.decoder = decoder_of(config, *backbone.parameters);
   return backbone;
-}
-
-Backbone load_backbone(const std::string& folder, c10::TensorOptions options, bool trainable) {
-  const ModelConfig config = read_model_config(folder);
-  const WeightFiles files(folder);
-  Backbone backbone = empty_backbone(config, options, trainable);
-  // Some writers store a tied head a second time, and old checkpoints hold rotary buffers: neither is a weight of ours.
-  std::vector<std::string> unread;
-  if (config.tie_word_embeddings) unread.emplace_back(kHead);
-  for (int64_t layer = 0; layer < config.layers; ++layer) unread.push_back(layer_name(layer, "self_attn.rotary_emb.inv_freq"));
-  load_tensors(files, folder, backbone.parameters->named(), unread);
-  return backbone;
-}
-
-void save_backbone(const Backbone& backbone, const std::string& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) fail_io({.what = str("cannot create the folder: ", error.message()), .where = folder});
-  const at::ScalarType type = backbone.parameters->flat().scalar_type();
-  save_tensors(str(folder, "/model.safetensors"), backbone.parameters->named(), {{"format", "pt"}});
-  write_file_atomically(str(folder, "/config.json"), model_config_json(backbone.decoder.config, dtype_text(type)).dump(2) + "\n");
 }
 
 void set_trainable(Backbone& backbone, bool trainable) { backbone.parameters->set_trainable(trainable); }

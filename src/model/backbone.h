@@ -10,7 +10,7 @@ namespace bt {
 // Every tensor under its Hugging Face name, in the order in which the forward pass uses them.
 std::vector<ParameterInfo> backbone_parameters(const ModelConfig& config);
 
-// The decoder whose tensors are the store's leaves, detached where the store is frozen.
+// The decoder whose tensors are the store's leaves; they require gradients as long as the store is trainable.
 Decoder decoder_of(const ModelConfig& config, const ParameterStore& parameters);
 
 }  // namespace bt

@@ -86,23 +86,6 @@ void load_tensors(const std::string& path, const NamedTensors& into) {
   for (const auto& [name, tensor] : into) copy_entry(file, *file.find(name), tensor);
 }
 
-void load_tensors(const WeightFiles& files, const std::string& folder, const NamedTensors& into, const std::vector<std::string>& optional) {
-  const at::NoGradGuard no_grad;
-  std::set<std::string> known(optional.begin(), optional.end());
-  for (const auto& [name, tensor] : into) {
-    const WeightFiles::Found found = files.at(name);
-    check_entry(found.file->path(), name, found.entry, tensor);
-    known.insert(name);
-  }
-  for (const std::string& name : files.names()) {
-    if (!known.contains(name)) fail_unknown(folder, name);
-  }
-  for (const auto& [name, tensor] : into) {
-    const WeightFiles::Found found = files.at(name);
-    copy_entry(*found.file, *found.entry, tensor);
-  }
-}
-
 uint64_t total_bytes(const NamedTensors& tensors) {
   uint64_t bytes = 0;
   for (const auto& [name, tensor] : tensors) bytes += tensor.nbytes();
