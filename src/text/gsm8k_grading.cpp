@@ -20,6 +20,19 @@ std::string without_ignored(std::string_view text) {
   return out;
 }
 
+// "3+4=<<3+4=7>>7" -> "3+4=7": runs are trained with and without GSM8K's annotations.
+std::string without_calculator(std::string_view text) {
+  std::string out;
+  size_t copied = 0;
+  for (size_t begin; (begin = text.find("<<", copied)) != std::string_view::npos;) {
+    const size_t end = text.find(">>", begin);
+    if (end == std::string_view::npos) break;
+    out += text.substr(copied, begin - copied);
+    copied = end + 2;
+  }
+  return out.append(text.substr(copied));
+}
+
 std::string ascii_lower(std::string text) {
   for (char& c : text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -68,7 +81,7 @@ bool same_final_answer(std::string_view prediction, std::string_view reference) 
 }
 
 bool same_solution(std::string_view completion, std::string_view solution) {
-  return strip_space(completion) == strip_space(solution);
+  return strip_space(without_calculator(completion)) == strip_space(without_calculator(solution));
 }
 
 }  // namespace bt

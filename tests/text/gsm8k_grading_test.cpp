@@ -82,6 +82,12 @@ TEST(WholeSolution, IgnoresOnlyWhiteSpaceAtTheEnds) {
   EXPECT_FALSE(same_solution("1+1 = 2\n#### 2", "1+1=2\n#### 2"));
 }
 
+TEST(WholeSolution, LeavesOutCalculatorAnnotations) {
+  EXPECT_TRUE(same_solution("3+4=7 and 7+1=8\n#### 8", "3+4=<<3+4=7>>7 and 7+1=<<7+1=8>>8\n#### 8"));
+  EXPECT_TRUE(same_solution("a << b", "a << b"));
+  EXPECT_FALSE(same_solution("3+4=7 <<8", "3+4=7"));
+}
+
 TEST(Numbers, CanonicalDecimalRefusesOtherTexts) {
   for (const char* text : {"", ".", "-", "1e5", "1,000", "1.2.3", "0x10", "--1", "\u0663"})
     EXPECT_FALSE(canonical_decimal(text)) << text;

@@ -28,7 +28,8 @@ std::string extract_final_answer(std::string_view solution);
 // Equal as decimal numbers of any length ("18.0" = "18"), or equal texts when neither is a number. An invalid answer
 // equals nothing.
 bool same_final_answer(std::string_view prediction, std::string_view reference);
-// The completion is the reference solution, word for word; white space at both ends does not count.
+// The completion is the reference solution, word for word; white space at both ends and calculator annotations
+// ("<<3+4=7>>") do not count.
 bool same_solution(std::string_view completion, std::string_view solution);
 
 }  // namespace bt
