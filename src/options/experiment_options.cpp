@@ -35,6 +35,15 @@ ConfigNode read_config(const std::string& path, const std::vector<std::string>& 
   return root;
 }
 
+std::vector<std::string> plugin_paths(const ConfigNode& config) {
+  const ConfigNode* run = config.find("run");
+  const ConfigNode* plugins = run != nullptr ? run->find("plugins") : nullptr;
+  std::vector<std::string> paths;
+  if (plugins == nullptr) return paths;
+  for (const ConfigNode& item : plugins->items) paths.push_back(item.scalar);
+  return paths;
+}
+
 namespace {
 
 using FlatConfig = std::map<std::string, std::string>;  // dotted key to value

@@ -118,6 +118,9 @@ struct ExperimentOptions final : Options {
 // The YAML of a run with `key.path=value` overrides applied. ExitCode::usage for a missing file or bad syntax.
 ConfigNode read_config(const std::string& path, const std::vector<std::string>& overrides);
 
+// The paths in run.plugins, which must be opened before the methods' keys can be understood.
+std::vector<std::string> plugin_paths(const ConfigNode& config);
+
 // A key whose value differs between two runs, as dotted path and both values ("-" where absent).
 struct ConfigDifference {
   std::string key, before, after;

@@ -1,0 +1,49 @@
+// Everything a training run is made of, opened and checked before its first step.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bt/data/dataset.h"
+#include "bt/latent/method.h"
+#include "bt/model/decoder.h"
+#include "bt/optim/gradient.h"
+#include "bt/options/train_options.h"
+
+namespace bt {
+
+struct TrainingSetup {
+  ExperimentOptions options;
+  std::unique_ptr<Tokenizer> tokenizer;
+  BoundaryTable boundaries;
+  Dataset train, validation;       // validation may hold nothing
+  std::unique_ptr<Method> method;  // null: plain fine-tuning
+  Backbone backbone;
+  TriggerOptions trigger;          // never, where the method has no effect on the cache (LoRA)
+
+  bool trains_backbone() const;
+  ParameterStores trained() const;  // may be empty: an untrained control
+  const Decoder& decoder() const { return backbone.decoder; }
+  at::Device device() const { return backbone.decoder.embedding.device(); }
+};
+
+// Opens tokenizer, data, method and weights, in this order, so that the cheap mistakes show first. Errors are those of the
+// parts: usage (2) for options that do not fit together, bad_file (3) for files.
+TrainingSetup open_setup(ExperimentOptions options);
+
+// "auto" is the first GPU that can be used, else the CPU. ExitCode::usage for a GPU that is not there.
+at::Device resolve_device(const std::string& name);
+
+// Packs a batch as the method needs it, on the run's device.
+Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch);
+
+// Parameters, data and memory in words, one fact a line: what --dry-run prints.
+std::string describe_setup(const TrainingSetup& setup);
+
+// Writes what the run has made, as a folder of its own that appears whole: a Hugging Face folder where the backbone was
+// trained, processor_config.json and processor.safetensors for a latent method; the resolved config beside them. An older
+// folder of that name is replaced. ExitCode::io.
+void save_trained(const TrainingSetup& setup, const std::string& folder, const std::string& resolved_config);
+
+}  // namespace bt

@@ -1,0 +1,84 @@
+#include "bt/train/setup.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "bt/core/error.h"
+#include "bt/core/strings.h"
+
+namespace bt {
+namespace {
+
+at::ScalarType scalar_type(const std::string& dtype) { return dtype == "float64" ? at::kDouble : at::kFloat; }
+
+ModelConfig model_config(const ModelOptions& options, const Tokenizer& tokenizer) {
+  if (options.from_scratch()) return options.scratch_config(tokenizer);
+  ModelConfig config = read_model_config(options.path);
+  if (tokenizer.vocab_size() > config.vocab_size) {
+    fail_bad_file({.what = "the tokenizer has more entries than the model's vocabulary", .where = options.tokenizer_path(),
+                   .expected = str("at most ", config.vocab_size), .found = str(tokenizer.vocab_size())});
+  }
+  return config;
+}
+
+bool acts_on_cache(const Method& method) {
+  const Effects effects = method.effects();
+  return effects.rewrite != nullptr || effects.evict != nullptr || effects.append != nullptr || effects.steer != nullptr;
+}
+
+}  // namespace
+
+at::Device resolve_device(const std::string& name) {
+  const bool has_cuda = at::globalContext().hasCUDA() && at::detail::getCUDAHooks().deviceCount() > 0;
+  if (name == "auto") return has_cuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  at::Device device(name);
+  if (device.is_cpu()) return device;
+  if (!device.has_index()) device.set_index(0);
+  const int64_t count = has_cuda ? at::detail::getCUDAHooks().deviceCount() : 0;
+  if (device.index() >= count) {
+    fail_usage({.what = "no such GPU", .where = "run.device", .expected = count > 0 ? str("cuda:0 to cuda:", count - 1) : "cpu",
+                .found = name, .next_step = "set run.device: auto or cpu"});
+  }
+  return device;
+}
+
+bool TrainingSetup::trains_backbone() const { return method == nullptr || method->backbone() == BackboneMode::trained; }
+
+ParameterStores TrainingSetup::trained() const {
+  ParameterStores stores;
+  if (trains_backbone()) stores.push_back(backbone.parameters.get());
+  if (method != nullptr && method->parameters() != nullptr) stores.push_back(method->parameters());
+  return stores;
+}
+
+TrainingSetup open_setup(ExperimentOptions experiment) {
+  TrainingSetup setup;
+  setup.options = std::move(experiment);
+  const ExperimentOptions& options = setup.options;
+  if (options.run.threads > 0) at::set_num_threads(static_cast<int>(options.run.threads));
+  const auto tensor_options = at::TensorOptions().device(resolve_device(options.run.device)).dtype(scalar_type(options.run.dtype));
+  const auto seed = static_cast<uint64_t>(options.run.seed);
+
+  setup.tokenizer = load_tokenizer(options.model.tokenizer_path());
+  setup.boundaries = BoundaryTable(*setup.tokenizer);
+  const ModelConfig config = model_config(options.model, *setup.tokenizer);
+  setup.trigger = {.kind = "none", .at_prompt_end = false};
+  if (options.latent != nullptr) {
+    setup.method = make_method(options.method, *options.latent, {config, tensor_options, seed});
+    if (acts_on_cache(*setup.method)) setup.trigger = options.trigger();
+  }
+  if (setup.trigger.kind != "none") check_trigger(setup.trigger, setup.boundaries);
+  setup.train = load_dataset(options.data.spec(options.data.train), *setup.tokenizer);
+  if (!options.data.validation.empty()) setup.validation = load_dataset(options.data.spec(options.data.validation), *setup.tokenizer);
+  setup.backbone = options.model.from_scratch() ? make_backbone(config, tensor_options, seed, setup.trains_backbone())
+                                                : load_backbone(options.model.path, tensor_options, setup.trains_backbone());
+  return setup;
+}
+
+Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch) {
+  std::vector<int32_t> eos;
+  for (const int64_t id : setup.decoder().config.eos_ids) eos.push_back(static_cast<int32_t>(id));
+  return make_plan(batch, setup.boundaries, setup.trigger, eos);
+}
+
+}  // namespace bt

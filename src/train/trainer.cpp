@@ -1,0 +1,183 @@
+#include "bt/train/trainer.h"
+
+#include <cmath>
+#include <filesystem>
+
+#include <ATen/ATen.h>
+
+#include "bt/core/build_info.h"
+#include "bt/core/error.h"
+#include "bt/core/files.h"
+#include "bt/core/log.h"
+#include "bt/core/strings.h"
+#include "bt/format/checkpoint_folder.h"
+#include "bt/latent/saved_method.h"
+#include "bt/train/calibration.h"
+#include "bt/train/memory.h"
+
+namespace bt {
+namespace {
+
+// What the numbers depend on beside the config, as a comment above it.
+std::string resolved_config_text(TrainingSetup& setup) {
+  const BuildInfo& build = build_info();
+  return str("# bt ", build.version, " (", build.git_hash, "), LibTorch ", build.libtorch_version, ", ", build.compiler, ", on ",
+             bt::str(setup.device()), "\n", write_options_yaml(setup.options));
+}
+
+AdamWOptions adamw_options(const TrainOptions& options) {
+  return {.beta1 = options.betas[0], .beta2 = options.betas[1], .eps = options.eps, .weight_decay = options.weight_decay};
+}
+
+Schedule make_schedule(const TrainOptions& options, int64_t total_steps) {
+  return {.kind = options.schedule == "constant" ? Schedule::Kind::constant : Schedule::Kind::cosine,
+          .peak = options.lr,
+          .warmup_steps = options.warmup_steps,
+          .total_steps = total_steps,
+          .final_ratio = options.final_lr_ratio};
+}
+
+LoaderOptions loader_options(const ExperimentOptions& options) {
+  return {.batch_size = options.train.batch_size,
+          .seed = static_cast<uint64_t>(options.run.seed),
+          .length_window = options.data.length_window};
+}
+
+int64_t steps_to_make(const TrainingSetup& setup) {
+  if (setup.trained().empty()) return 0;
+  return setup.options.train.total_steps(static_cast<int64_t>(setup.train.examples.size()));
+}
+
+std::vector<Example> first_examples(const Dataset& data, size_t count) {
+  const auto end = data.examples.begin() + static_cast<std::ptrdiff_t>(std::min(count, data.examples.size()));
+  return {data.examples.begin(), end};
+}
+
+}  // namespace
+
+Trainer::Trainer(TrainingSetup setup, const std::string& resume)
+    : setup_(std::move(setup)),
+      resolved_config_(resolved_config_text(setup_)),
+      loader_(setup_.train.examples, loader_options(setup_.options)),
+      optimiser_(setup_.trained(), adamw_options(setup_.options.train)),
+      total_steps_(steps_to_make(setup_)) {
+  schedule_ = make_schedule(setup_.options.train, total_steps_);
+  const std::string& out = setup_.options.run.out;
+  if (const auto checkpoint = find_resume_checkpoint(resume, out)) {
+    resume_from(*checkpoint);
+  } else {
+    clear_run_folder(out, /*may_replace=*/resume == "none" || total_steps_ == 0);
+    start_anew();
+  }
+  write_file_atomically(out + "/config.resolved.yaml", resolved_config_);
+  progress_.begin(state_.step, state_.tokens);
+}
+
+bool Trainer::run() {
+  const StopSignal stop;
+  while (!done() && !stop.requested()) {
+    const StepReport report = step();
+    log(report);
+    if (due(setup_.options.train.validate_every)) validate_and_keep_best();
+    if (due(setup_.options.checkpoint.every) || stop.requested()) save();
+  }
+  progress_.finish_line();
+  if (!done()) return false;
+  if (total_steps_ == 0) validate_and_keep_best();  // an untrained control
+  save_trained(setup_, setup_.options.run.out + "/final", resolved_config_);
+  return true;
+}
+
+void Trainer::log(const StepReport& report) {
+  const int64_t memory = peak_memory_bytes(setup_.device());
+  const bool is_logged = due(setup_.options.log.every);
+  progress_.show({.step = state_.step,
+                  .total_steps = total_steps_,
+                  .loss = report.loss,
+                  .lr = report.lr,
+                  .tokens_per_s = progress_.tokens_per_s(state_.tokens),
+                  .memory_bytes = memory,
+                  .seconds_left = progress_.seconds_left(state_.step, total_steps_)},
+                 is_logged);
+  if (!is_logged) return;
+  Json figures = Json::object({{"tokens", state_.tokens},
+                               {"loss", report.loss},
+                               {"lr", report.lr},
+                               {"grad_norm", report.grad_norm},
+                               {"tokens_per_s", progress_.tokens_per_s(state_.tokens)},
+                               {"max_memory_bytes", memory},
+                               {"elapsed_s", elapsed_s()}});
+  if (report.skipped) figures.set("skipped", true);
+  if (setup_.method != nullptr && setup_.method->effects().rewrite != nullptr) {
+    figures.set("rewrite_size", Json::array({report.rewrite_size.begin(), report.rewrite_size.end()}));
+  }
+  metrics_->write(state_.step, "train", figures);
+}
+
+void Trainer::validate_and_keep_best() {
+  if (setup_.validation.examples.empty()) return;
+  const ValidationReport report = validate();
+  progress_.finish_line();
+  log::info(str("step ", state_.step, ": validation loss ", report.loss, ", token accuracy ", report.accuracy));
+  metrics_->write(state_.step, "validation",
+                  Json::object({{"tokens", state_.tokens},
+                                {"validation_loss", report.loss},
+                                {"validation_accuracy", report.accuracy},
+                                {"validation_tokens", report.supervised_tokens},
+                                {"elapsed_s", elapsed_s()}}));
+  const bool is_best = std::isfinite(report.loss) && (!state_.best_loss || report.loss < *state_.best_loss);
+  if (!is_best) return;
+  state_.best_loss = report.loss;
+  state_.best_step = state_.step;
+  if (setup_.options.checkpoint.keep_best) save_trained(setup_, setup_.options.run.out + "/best", resolved_config_);
+}
+
+void Trainer::save() {
+  const std::string folder = setup_.options.run.out + "/checkpoints";
+  TrainState state = state_;
+  state.elapsed_s = elapsed_s();
+  state.cursor = Json::object({{"epoch", loader_.cursor().epoch}, {"index", loader_.cursor().index}});
+  state.config_sha256 = sha256_hex(write_options_yaml(setup_.options));
+  state.data_sha256 = setup_.train.report.sha256;
+  save_checkpoint(folder, state, tensors(), resolved_config_);
+  purge_checkpoints(folder, {.keep_last = setup_.options.checkpoint.keep_last});
+}
+
+TrainTensors Trainer::tensors() const {
+  NamedTensors parameters;
+  if (setup_.trains_backbone()) {
+    for (auto& [name, tensor] : setup_.backbone.parameters->named()) parameters.emplace_back("backbone." + name, tensor);
+  }
+  if (setup_.method != nullptr) {
+    for (auto& [name, tensor] : saved_tensors(*setup_.method)) parameters.emplace_back("method." + name, tensor);
+  }
+  return {std::move(parameters), optimiser_.state()};
+}
+
+void Trainer::start_anew() {
+  constexpr size_t kCalibrationExamples = 64;
+  if (setup_.method != nullptr) calibrate(*setup_.method, setup_.decoder(), first_examples(setup_.train, kCalibrationExamples));
+  metrics_ = std::make_unique<MetricsLog>(setup_.options.run.out, -1, setup_.options.log.tensorboard);
+}
+
+void Trainer::resume_from(const std::string& checkpoint) {
+  check_same_config(checkpoint, resolved_config_);
+  state_ = load_checkpoint(checkpoint, tensors());
+  if (state_.data_sha256 != setup_.train.report.sha256) {
+    fail_bad_file({.what = "the training data has changed since the checkpoint", .where = join(setup_.options.data.train, ", "),
+                   .next_step = "restore the files, or start anew with --resume none"});
+  }
+  const std::string where = checkpoint + "/state.json: cursor.";
+  loader_.seek({.epoch = state_.cursor.at("epoch", where).as_int(where + "epoch"),
+                .index = state_.cursor.at("index", where).as_int(where + "index")});
+  optimiser_.set_steps(state_.optimiser_steps);
+  remove_later_checkpoints(setup_.options.run.out, state_.step);
+  metrics_ = std::make_unique<MetricsLog>(setup_.options.run.out, state_.step, setup_.options.log.tensorboard);
+  log::info(str("resumed at step ", state_.step, " of ", total_steps_, " (", state_.tokens, " tokens) from ", checkpoint));
+}
+
+double Trainer::elapsed_s() const { return state_.elapsed_s + progress_.elapsed_s(); }
+
+bool Trainer::due(int64_t every) const { return (every > 0 && state_.step % every == 0) || done(); }
+
+}  // namespace bt

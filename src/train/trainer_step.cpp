@@ -1,0 +1,148 @@
+// One optimiser step, and the validation loss.
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+#include "bt/core/error.h"
+#include "bt/core/log.h"
+#include "bt/core/strings.h"
+#include "bt/train/trainer.h"
+
+namespace bt {
+namespace {
+
+// Root mean square over the passes of a step, layer by layer.
+class RewriteSizes {
+ public:
+  void add(const std::vector<double>& sizes) {
+    squares_.resize(std::max(squares_.size(), sizes.size()));
+    for (size_t layer = 0; layer < sizes.size(); ++layer) squares_[layer] += sizes[layer] * sizes[layer];
+    ++passes_;
+  }
+  std::vector<double> rms() const {
+    std::vector<double> out;
+    for (const double square : squares_) out.push_back(std::sqrt(square / static_cast<double>(passes_)));
+    return out;
+  }
+
+ private:
+  std::vector<double> squares_;
+  int64_t passes_ = 0;
+};
+
+std::string sources_text(const std::vector<std::vector<Example>>& batches) {
+  constexpr size_t kMost = 64;
+  std::vector<std::string> sources;
+  for (const std::vector<Example>& batch : batches) {
+    for (const Example& example : batch) sources.push_back(str(example.source));
+  }
+  const size_t count = sources.size();
+  sources.resize(std::min(count, kMost));
+  return join(sources, " ") + (count > kMost ? str(" and ", count - kMost, " more") : "");
+}
+
+[[noreturn]] void stop_nonfinite(const StepReport& report, int64_t step, const std::vector<std::vector<Example>>& batches) {
+  throw Error(ExitCode::numerical,
+              {.what = "training stopped: the loss or its gradient is not finite",
+               .where = str("step ", step, ", training records ", sources_text(batches)),
+               .expected = "finite numbers",
+               .found = str("loss ", report.loss, ", gradient norm ", report.grad_norm),
+               .next_step = "lower train.lr, lengthen train.warmup_steps, set train.clip_norm, or train.on_nonfinite: skip; "
+                            "the last checkpoint is intact"});
+}
+
+}  // namespace
+
+ForwardOptions Trainer::forward_options(double loss_scale) const {
+  const TrainOptions& options = setup_.options.train;
+  return {.order = options.order == "step_major" ? Order::step_major : Order::layer_major,
+          .bptt_steps = options.boundaries_per_graph(),
+          .loss_scale = loss_scale};
+}
+
+StepReport Trainer::step() {
+  const std::vector<std::vector<Example>> batches = load();
+  StepReport report;
+  report.lr = learning_rate(schedule_, state_.step);
+  accumulate(batches, report);
+  update(batches, report);
+  ++state_.step;
+  return report;
+}
+
+std::vector<std::vector<Example>> Trainer::load() {
+  std::vector<std::vector<Example>> batches;
+  for (int64_t i = 0; i < setup_.options.train.accumulate; ++i) batches.push_back(loader_.next());
+  return batches;
+}
+
+// The gradient of the mean over the supervised tokens of all batches together, so that accumulating over k batches equals
+// one batch k times as large.
+void Trainer::accumulate(const std::vector<std::vector<Example>>& batches, StepReport& report) {
+  std::vector<Plan> plans;
+  int64_t supervised = 0;
+  for (const std::vector<Example>& batch : batches) {
+    plans.push_back(plan_batch(setup_, batch));
+    supervised += plans.back().supervised_tokens;
+    state_.tokens += plans.back().tokens();
+  }
+  BT_ASSERT(supervised > 0);  // load_dataset drops examples without a supervised token
+  for (ParameterStore* store : setup_.trained()) store->zero_grad();
+  at::Tensor nll = at::zeros({}, at::TensorOptions(at::kDouble).device(setup_.device()));
+  RewriteSizes rewrites;
+  for (const Plan& plan : plans) {
+    const DevicePlan on_device = to_device(plan, setup_.device());  // the backward pass reads it too
+    const Forward forward = teacher_forced(setup_.decoder(), setup_.method.get(), on_device,
+                                           forward_options(1.0 / static_cast<double>(supervised)));
+    if (forward.loss.requires_grad()) forward.loss.backward();  // not where no boundary fired and all else is frozen
+    nll += forward.nll_M.sum(at::kDouble);
+    rewrites.add(forward.rewrite_size);
+  }
+  report.loss = nll.item<double>() / static_cast<double>(supervised);
+  report.rewrite_size = rewrites.rms();
+}
+
+void Trainer::update(const std::vector<std::vector<Example>>& batches, StepReport& report) {
+  const TrainOptions& options = setup_.options.train;
+  const ParameterStores stores = setup_.trained();
+  report.grad_norm = gradient_norm(stores);
+  if (std::isfinite(report.loss) && std::isfinite(report.grad_norm)) {
+    clip_gradient_(stores, report.grad_norm, options.clip_norm);
+    optimiser_.step(report.lr);
+    state_.optimiser_steps = optimiser_.steps();
+    state_.skipped_in_a_row = 0;
+    return;
+  }
+  report.skipped = true;
+  ++state_.skipped_in_a_row;
+  if (options.on_nonfinite == "stop" || state_.skipped_in_a_row >= options.skip_limit) {
+    stop_nonfinite(report, state_.step, batches);
+  }
+  log::warning(str("step ", state_.step, " is skipped: loss ", report.loss, ", gradient norm ", report.grad_norm));
+}
+
+ValidationReport Trainer::validate() const {
+  const at::NoGradGuard no_grad;
+  const std::vector<Example>& examples = setup_.validation.examples;
+  const int64_t limit = setup_.options.train.validate_examples;
+  const auto count = limit > 0 ? std::min(examples.size(), static_cast<size_t>(limit)) : examples.size();
+  const auto batch_size = static_cast<size_t>(setup_.options.train.batch_size);
+  ValidationReport report;
+  double nll = 0, correct = 0;
+  for (size_t begin = 0; begin < count; begin += batch_size) {
+    const auto at = [&](size_t index) { return examples.begin() + static_cast<std::ptrdiff_t>(std::min(index, count)); };
+    const Plan plan = plan_batch(setup_, {at(begin), at(begin + batch_size)});
+    const Forward forward =
+        teacher_forced(setup_.decoder(), setup_.method.get(), to_device(plan, setup_.device()), forward_options(1));
+    nll += forward.nll_M.sum(at::kDouble).item<double>();
+    correct += forward.correct_M.sum().item<double>();
+    report.supervised_tokens += plan.supervised_tokens;
+  }
+  const auto tokens = static_cast<double>(std::max<int64_t>(1, report.supervised_tokens));
+  report.loss = nll / tokens;
+  report.accuracy = correct / tokens;
+  return report;
+}
+
+}  // namespace bt

@@ -1,0 +1,174 @@
+// bt-train as a user runs it: exit codes, kills and signals, what it leaves behind.
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include <gmock/gmock.h>
+
+#include "bt/core/files.h"
+#include "train/train_test_support.h"
+
+namespace bt {
+namespace {
+
+using ::testing::HasSubstr;
+
+class BtTrainTest : public TrainTest {
+ protected:
+  void SetUp() override {
+    TrainTest::SetUp();
+    ASSERT_TRUE(std::filesystem::exists(kProgram)) << "build the target `tools` first";
+    write("run.yaml", sft_config());
+  }
+
+  void write(const std::string& name, const std::string& text) const { std::ofstream(path(name)) << text; }
+
+  // Starts the program; its standard output and error go to output.txt.
+  pid_t start(std::vector<std::string> arguments) const {
+    const pid_t child = fork();
+    if (child != 0) return child;
+    const int output = open_output();
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    std::vector<char*> argv = {const_cast<char*>(kProgram)};
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    execv(kProgram, argv.data());
+    _exit(127);
+  }
+
+  // Exit code, or 128 + the signal that ended it.
+  static int wait(pid_t child) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+  int run(const std::vector<std::string>& arguments) const { return wait(start(arguments)); }
+  std::string output() const { return read_file(path("output.txt")); }
+
+  // Waits until the run has logged `lines` lines; false when it ended before.
+  bool wait_for_metrics(const std::string& run_folder, size_t lines, pid_t child) const {
+    for (;;) {
+      if (figures_count(run_folder) >= lines) return true;
+      if (has_ended(child)) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+
+  static constexpr const char* kProgram = BT_BINARY_DIR "/bin/bt-train";
+
+ private:
+  int open_output() const { return ::open(path("output.txt").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644); }
+  static bool has_ended(pid_t child) {
+    siginfo_t info{};
+    waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT);
+    return info.si_pid == child;
+  }
+  static size_t figures_count(const std::string& run_folder) {
+    std::ifstream file(run_folder + "/metrics.jsonl");
+    size_t lines = 0;
+    for (std::string line; std::getline(file, line);) ++lines;
+    return lines;
+  }
+};
+
+TEST_F(BtTrainTest, TrainsAndLeavesWhatTheContractNames) {
+  ASSERT_EQ(run({path("run.yaml"), "log.tensorboard=true"}), 0) << output();
+  for (const char* name : {"config.resolved.yaml", "metrics.jsonl", "checkpoints/step_9/manifest.json", "final/config.json",
+                           "final/model.safetensors", "best/config.json"}) {
+    EXPECT_TRUE(std::filesystem::exists(path("run/") + name)) << name;
+  }
+  const ConfigNode resolved = parse_yaml_file(path("run/config.resolved.yaml"));
+  EXPECT_EQ(resolved.find("train")->find("steps")->scalar, "9");
+  EXPECT_THAT(output(), HasSubstr("9/9"));
+  EXPECT_EQ(run({path("run.yaml"), "log.tensorboard=true"}), 0);
+  EXPECT_THAT(output(), HasSubstr("nothing to do"));
+}
+
+TEST_F(BtTrainTest, KilledAtAnyStepAndResumedEqualsUninterrupted) {
+  const std::vector<std::string> common = {path("run.yaml"), "train.steps=40", "checkpoint.every=4"};
+  const auto with_out = [&](const std::string& name) {
+    std::vector<std::string> arguments = common;
+    arguments.push_back("run.out=" + path(name));
+    return arguments;
+  };
+  ASSERT_EQ(run(with_out("straight")), 0) << output();
+  for (const size_t lines : {3, 9, 26}) {
+    const std::string out = "killed_" + std::to_string(lines);
+    const pid_t child = start(with_out(out));
+    ASSERT_TRUE(wait_for_metrics(path(out), lines, child)) << output();
+    kill(child, SIGKILL);
+    EXPECT_EQ(wait(child), 128 + SIGKILL);
+    ASSERT_EQ(run(with_out(out)), 0) << output();
+    EXPECT_EQ(figures(path(out)), figures(path("straight"))) << out;
+    EXPECT_EQ(read_file(path(out + "/final/model.safetensors")), read_file(path("straight/final/model.safetensors"))) << out;
+  }
+}
+
+TEST_F(BtTrainTest, ASignalSavesEndsWithZeroAndTheRunGoesOn) {
+  const std::vector<std::string> arguments = {path("run.yaml"), "train.steps=60", "checkpoint.every=0"};
+  ASSERT_EQ(run({arguments[0], arguments[1], arguments[2], "run.out=" + path("straight")}), 0) << output();
+  for (const int number : {SIGINT, SIGTERM}) {
+    std::filesystem::remove_all(path("run"));
+    const pid_t child = start(arguments);
+    ASSERT_TRUE(wait_for_metrics(path("run"), 2, child)) << output();
+    kill(child, number);
+    EXPECT_EQ(wait(child), 0) << output();
+    EXPECT_THAT(output(), HasSubstr("stopped after step"));
+    EXPECT_FALSE(std::filesystem::exists(path("run/final")));
+    ASSERT_EQ(run(arguments), 0) << output();
+    EXPECT_THAT(output(), HasSubstr("resumed at step"));
+    EXPECT_EQ(figures(path("run")), figures(path("straight")));
+  }
+}
+
+TEST_F(BtTrainTest, DryRunDescribesAndWritesNothing) {
+  EXPECT_EQ(run({path("run.yaml"), "--dry-run", "--train.lr=0.5"}), 0) << output();
+  EXPECT_THAT(output(), ::testing::AllOf(HasSubstr("lr: 0.5"), HasSubstr("parameters"), HasSubstr("optimiser"), HasSubstr("14 examples")));
+  EXPECT_FALSE(std::filesystem::exists(path("run")));
+}
+
+TEST_F(BtTrainTest, MistakesInTheConfigAreExitTwoWithPlaceAndRemedy) {
+  write("bad.yaml", sft_config() + "latent:\n  method: bt\n  recal: 3\n");
+  EXPECT_EQ(run({path("bad.yaml")}), 2);
+  EXPECT_THAT(output(), ::testing::AllOf(HasSubstr("bad.yaml:9:3"), HasSubstr("latent.recal"), HasSubstr("\"recall\"")));
+  EXPECT_EQ(run({path("missing.yaml")}), 2);
+  EXPECT_EQ(run({path("run.yaml"), "train.lrr=1"}), 2);
+  EXPECT_EQ(run({path("run.yaml"), "--no-such-flag"}), 2);
+  EXPECT_EQ(run({}), 2);
+}
+
+TEST_F(BtTrainTest, MissingFilesAreExitThree) {
+  EXPECT_EQ(run({path("run.yaml"), "data.train=[" + path("none.jsonl") + "]"}), 3) << output();
+  EXPECT_THAT(output(), HasSubstr("none.jsonl"));
+  write("model.yaml", latent_config("{method: bt}"));
+  EXPECT_EQ(run({path("model.yaml")}), 3) << output();
+}
+
+TEST_F(BtTrainTest, NonFiniteLossIsExitFour) {
+  EXPECT_EQ(run({path("run.yaml"), "train.lr=1e30", "train.clip_norm=0"}), 4) << output();
+  EXPECT_THAT(output(), HasSubstr("train.lr"));
+}
+
+TEST_F(BtTrainTest, AFolderThatCannotBeWrittenIsExitSix) {
+  write("file", "x");
+  EXPECT_EQ(run({path("run.yaml"), "run.out=" + path("file/run")}), 6) << output();
+  EXPECT_THAT(output(), HasSubstr("file/run"));
+}
+
+TEST_F(BtTrainTest, HelpListsEveryKeyAndVersionNamesTheBuild) {
+  EXPECT_EQ(run({"--help"}), 0);
+  EXPECT_THAT(output(), ::testing::AllOf(HasSubstr("Examples"), HasSubstr("train.bptt_steps"), HasSubstr("latent.recall")));
+  EXPECT_EQ(run({"--version"}), 0);
+  EXPECT_THAT(output(), ::testing::StartsWith("bt-train "));
+}
+
+}  // namespace
+}  // namespace bt

@@ -1,0 +1,42 @@
+#include "bt/train/progress.h"
+
+#include <gtest/gtest.h>
+
+#include "bt/train/memory.h"
+
+namespace bt {
+namespace {
+
+TEST(Progress, LineHoldsStepLossRateSpeedMemoryAndTimeLeft) {
+  EXPECT_EQ(progress_text({.step = 120, .total_steps = 3000, .loss = 1.23456, .lr = 1e-3, .tokens_per_s = 5210,
+                           .memory_bytes = int64_t{3} << 29, .seconds_left = 200}),
+            "120/3000  loss 1.2346  lr 1.0e-03  5.2k tok/s  1.5 GiB  ETA 3:20");
+}
+
+TEST(Progress, DurationsAreReadable) {
+  EXPECT_EQ(duration_text(44.6), "45 s");
+  EXPECT_EQ(duration_text(60), "1:00");
+  EXPECT_EQ(duration_text(3727), "1:02:07");
+  EXPECT_EQ(duration_text(-1), "0 s");
+}
+
+TEST(Memory, BytesAreReadable) {
+  EXPECT_EQ(bytes_text(0), "0 B");
+  EXPECT_EQ(bytes_text(1023), "1023 B");
+  EXPECT_EQ(bytes_text(1536), "1.5 KiB");
+}
+
+TEST(Memory, PeakOfTheProcessIsMeasured) { EXPECT_GT(peak_memory_bytes(at::kCPU), int64_t{1} << 20); }
+
+TEST(Memory, EstimateCountsOptimiserStatePerTrainedParameter) {
+  const ModelConfig model{.vocab_size = 10, .hidden_size = 4, .intermediate_size = 8, .layers = 2, .heads = 2, .kv_heads = 1, .head_dim = 2};
+  const auto classes = estimate_memory(model, {.backbone_parameters = 100, .method_parameters = 10, .trained_parameters = 10,
+                                               .tokens = 3, .supervised = 2, .cached_rows = 5, .element_bytes = 4});
+  ASSERT_EQ(classes.size(), 6u);
+  EXPECT_EQ(classes[0], (std::pair<std::string, int64_t>{"weights", 440}));
+  EXPECT_EQ(classes[2], (std::pair<std::string, int64_t>{"optimiser", 80}));
+  EXPECT_EQ(classes[5], (std::pair<std::string, int64_t>{"cache", 5 * 2 * 2 * 2 * 4}));
+}
+
+}  // namespace
+}  // namespace bt

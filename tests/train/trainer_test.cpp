@@ -1,0 +1,219 @@
+#include "bt/train/trainer.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+
+#include "bt/core/error.h"
+#include "bt/core/log.h"
+#include "bt/latent/saved_method.h"
+#include "train/train_test_support.h"
+
+namespace bt {
+namespace {
+
+using ::testing::HasSubstr;
+
+class TrainerTest : public TrainTest {
+ protected:
+  void SetUp() override {
+    TrainTest::SetUp();
+    log::set_level(log::Level::warning);
+  }
+
+  std::string config_of(const std::string& method) {
+    if (method == "sft") return sft_config();
+    make_model();
+    if (method == "bt") return bt_config();
+    if (method == "recent_only") return recent_only_config();
+    if (method == "lora") return lora_config();
+    return latent_config("{method: " + method + "}");
+  }
+
+  template <class Action>
+  Error error_of(const Action& action) {
+    try {
+      action();
+    } catch (const Error& error) {
+      return error;
+    }
+    ADD_FAILURE() << "no error";
+    return Error(ExitCode::done, {});
+  }
+};
+
+class EveryMethod : public TrainerTest, public ::testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Trainer, EveryMethod, ::testing::Values("sft", "bt", "lora", "constant_rewrite", "recent_only", "steer"),
+                         [](const auto& param) { return std::string(param.param); });
+
+TEST_P(EveryMethod, AccumulatingOverBatchesEqualsOneLargeBatch) {
+  const std::string config = config_of(GetParam());
+  const std::vector<std::string> common = {"run.dtype=float64", "run.out=" + path("one")};
+  std::vector<std::string> one = common, three = {"run.dtype=float64", "run.out=" + path("three")};
+  for (const char* setting : {"train.batch_size=6", "train.accumulate=1"}) one.emplace_back(setting);
+  for (const char* setting : {"train.batch_size=2", "train.accumulate=3"}) three.emplace_back(setting);
+  Trainer large(open(config, one), "none"), small(open(config, three), "none");
+  for (int i = 0; i < 4; ++i) {
+    const StepReport a = large.step(), b = small.step();
+    EXPECT_NEAR(a.loss, b.loss, 1e-10);
+    EXPECT_NEAR(a.grad_norm, b.grad_norm, 1e-9);
+  }
+  EXPECT_TRUE(at::allclose(weights(large.setup()), weights(small.setup()), 1e-7, 1e-9));
+}
+
+TEST_P(EveryMethod, ResumedEqualsUninterrupted) {
+  const std::string config = config_of(GetParam());
+  Trainer straight(open(config), "none");
+  ASSERT_TRUE(straight.run());
+  const std::vector<std::string> expected = figures(path("run"));
+
+  // The run as a kill between steps 6 and 9 leaves it: metrics past the checkpoint, and a line cut short.
+  const std::string again = path("again");
+  std::filesystem::create_directories(again + "/checkpoints");
+  std::filesystem::copy(path("run/checkpoints/step_6"), again + "/checkpoints/step_6");
+  std::filesystem::copy(path("run/metrics.jsonl"), again + "/metrics.jsonl");
+  std::ofstream(again + "/metrics.jsonl", std::ios::app) << "{\"step\": 9, \"lo";
+  Trainer resumed(open(config, {"run.out=" + again}), "auto");
+  EXPECT_EQ(resumed.state().step, 6);
+  ASSERT_TRUE(resumed.run());
+  EXPECT_EQ(figures(again), expected);
+  EXPECT_TRUE(at::equal(weights(resumed.setup()), weights(straight.setup())));
+  EXPECT_EQ(resumed.state().best_loss, straight.state().best_loss);
+}
+
+TEST_P(EveryMethod, OverfitsOneBatch) {
+  write_problems("train.jsonl", 1, 2);
+  const std::string config = config_of(GetParam());
+  Trainer trainer(open(config, {"train.accumulate=1", "train.lr=2e-2", "train.schedule=constant", "train.weight_decay=0"}), "none");
+  const double first = trainer.step().loss;
+  double last = first;
+  for (int i = 0; i < 60; ++i) last = trainer.step().loss;
+  EXPECT_LT(last, first * 0.8);
+}
+
+TEST_P(EveryMethod, WhatIsSavedGivesTheSameValidationLoss) {
+  const std::string config = config_of(GetParam());
+  Trainer trainer(open(config), "none");
+  ASSERT_TRUE(trainer.run());
+  const double expected = trainer.validate().loss;
+  if (std::string(GetParam()) == "sft") {
+    const std::string loaded = latent_config("{method: mean_shift, strength: 0}");
+    std::filesystem::rename(path("run/final"), path("model"));
+    Trainer again(open(loaded, {"run.out=" + path("again")}), "none");
+    EXPECT_NEAR(again.validate().loss, expected, 1e-6);
+    return;
+  }
+  TrainingSetup setup = open(config, {"run.out=" + path("again"), "run.seed=99"});
+  const MethodBase base{"", setup.decoder().config, setup.tokenizer->fingerprint()};
+  SavedMethod saved = load_saved_method(path("run/final"), base, setup.decoder().options());
+  setup.method = std::move(saved.method);
+  const Trainer trained(std::move(setup), "none");
+  if (!trained.setup().method->wants_calibration()) {
+    EXPECT_DOUBLE_EQ(trained.validate().loss, expected);
+  }
+  EXPECT_EQ(saved.trigger.kind, "newline");
+}
+
+TEST_F(TrainerTest, MetricsHoldTheKeysThatOthersRead) {
+  Trainer trainer(open(config_of("bt"), {"train.steps=4"}), "none");
+  trainer.run();
+  std::ifstream file(path("run/metrics.jsonl"));
+  std::string line;
+  ASSERT_TRUE(std::getline(file, line));
+  const Json first = Json::parse(line, "metrics.jsonl");
+  for (const char* key : {"step", "tokens", "loss", "lr", "grad_norm", "tokens_per_s", "max_memory_bytes", "elapsed_s"}) {
+    EXPECT_TRUE(first.contains(key)) << key;
+  }
+  EXPECT_EQ(first.at("rewrite_size", "line").as_array("rewrite_size").size(), 2u);
+  EXPECT_GT(first.at("rewrite_size", "line").as_array("rewrite_size")[0].as_double("rewrite_size"), 0);
+  const std::vector<std::string> lines = figures(path("run"));
+  ASSERT_EQ(lines.size(), 5u);  // four steps, one validation
+  EXPECT_THAT(lines.back(), HasSubstr("validation_loss"));
+}
+
+TEST_F(TrainerTest, LossIsTheMeanOverSupervisedTokens) {
+  Trainer trainer(open(sft_config(), {"model.initializer_range=0"}), "none");  // every token is equally likely
+  EXPECT_NEAR(trainer.step().loss, std::log(static_cast<double>(trainer.setup().tokenizer->vocab_size())), 1e-5);
+}
+
+TEST_F(TrainerTest, FrozenBackboneStaysAsItIs) {
+  Trainer trainer(open(config_of("bt")), "none");
+  const at::Tensor before = trainer.setup().backbone.parameters->flat().clone();
+  trainer.step();
+  EXPECT_TRUE(at::equal(trainer.setup().backbone.parameters->flat(), before));
+}
+
+TEST_F(TrainerTest, NonFiniteLossStopsTheRunAndLeavesTheCheckpoint) {
+  Trainer trainer(open(sft_config(), {"train.lr=1e30", "train.warmup_steps=0", "checkpoint.every=1", "train.clip_norm=0"}), "none");
+  const Error error = error_of([&] { trainer.run(); });
+  EXPECT_EQ(error.code(), ExitCode::numerical);
+  EXPECT_THAT(error.what(), HasSubstr("step "));
+  EXPECT_TRUE(std::filesystem::exists(path("run/checkpoints/step_1/manifest.json")));
+}
+
+TEST_F(TrainerTest, SkippedStepsLeaveTheWeightsAndEndAtTheLimit) {
+  Trainer trainer(open(sft_config(), {"train.on_nonfinite=skip", "train.skip_limit=3"}), "none");
+  trainer.step();
+  trainer.setup().backbone.parameters->flat()[0] = std::numeric_limits<float>::quiet_NaN();
+  const at::Tensor before = weights(trainer.setup());
+  EXPECT_TRUE(trainer.step().skipped);
+  EXPECT_TRUE(trainer.step().skipped);
+  EXPECT_TRUE(at::equal(at::nan_to_num(weights(trainer.setup())), at::nan_to_num(before)));
+  EXPECT_EQ(error_of([&] { trainer.step(); }).code(), ExitCode::numerical);
+}
+
+TEST_F(TrainerTest, AnotherConfigIsRefusedWithWhatDiffers) {
+  Trainer(open(sft_config()), "none").run();
+  const Error error = error_of([&] { Trainer(open(sft_config(), {"train.lr=1e-4", "log.every=2"}), "auto"); });
+  EXPECT_EQ(error.code(), ExitCode::usage);
+  EXPECT_THAT(error.what(), HasSubstr("train.lr: 0.003 -> 1e-04"));
+  EXPECT_THAT(error.what(), ::testing::Not(HasSubstr("log.every")));
+}
+
+TEST_F(TrainerTest, ChangedDataIsRefused) {
+  Trainer(open(sft_config()), "none").run();
+  write_problems("train.jsonl", 5, 14);
+  EXPECT_EQ(error_of([&] { Trainer(open(sft_config()), "auto"); }).code(), ExitCode::bad_file);
+}
+
+TEST_F(TrainerTest, AFinishedRunHasNothingToDo) {
+  Trainer(open(sft_config()), "none").run();
+  EXPECT_TRUE(Trainer(open(sft_config()), "auto").done());
+}
+
+TEST_F(TrainerTest, ResumeFromAPathDropsLaterCheckpoints) {
+  Trainer(open(sft_config()), "none").run();
+  const Trainer trainer(open(sft_config()), path("run/checkpoints/step_3"));
+  EXPECT_EQ(trainer.state().step, 3);
+  EXPECT_FALSE(std::filesystem::exists(path("run/checkpoints/step_6")));
+  EXPECT_EQ(error_of([&] { Trainer(open(sft_config()), path("nowhere")); }).code(), ExitCode::bad_file);
+}
+
+TEST_F(TrainerTest, AModelWithoutAWholeCheckpointIsNotReplacedUnasked) {
+  Trainer(open(sft_config()), "none").run();
+  std::filesystem::remove_all(path("run/checkpoints"));
+  EXPECT_EQ(error_of([&] { Trainer(open(sft_config()), "auto"); }).code(), ExitCode::usage);
+  EXPECT_TRUE(std::filesystem::exists(path("run/final/config.json")));
+}
+
+TEST_F(TrainerTest, UntrainedControlsAreSavedAtOnce) {
+  Trainer trainer(open(config_of("mean_shift")), "none");
+  EXPECT_EQ(trainer.total_steps(), 0);
+  EXPECT_TRUE(trainer.run());
+  EXPECT_TRUE(std::filesystem::exists(path("run/final/processor_config.json")));
+  EXPECT_EQ(figures(path("run")).size(), 1u);  // its validation
+}
+
+TEST_F(TrainerTest, AFolderThatCannotBeMadeIsAnIoError) {
+  std::ofstream(path("file")) << "x";
+  const Error error = error_of([&] { Trainer(open(sft_config(), {"run.out=" + path("file/run")}), "none"); });
+  EXPECT_EQ(error.code(), ExitCode::io);
+}
+
+TEST_F(TrainerTest, MetricsThatCannotBeWrittenAreAnIoError) {
+  Trainer trainer(open(sft_config()), "none");
+  std::filesystem::create_directories(path("run/metrics.jsonl"));
+  EXPECT_EQ(error_of([&] { trainer.run(); }).code(), ExitCode::io);
+}
+
+}  // namespace
+}  // namespace bt
