@@ -22,7 +22,16 @@ TokenCounts count_tokens(const std::vector<Example>& examples) {
   return counts;
 }
 
+// Without the flat buffer's padding between parameters.
 int64_t parameter_count(const ParameterStores& stores) {
+  int64_t count = 0;
+  for (const ParameterStore* store : stores) {
+    for (const auto& [name, tensor] : store->named()) count += tensor.numel();
+  }
+  return count;
+}
+
+int64_t element_count(const ParameterStores& stores) {
   int64_t count = 0;
   for (const ParameterStore* store : stores) count += store->count();
   return count;
@@ -33,7 +42,7 @@ MemoryShape memory_shape(const TrainingSetup& setup, const TokenCounts& data) {
   const ParameterStore* method = setup.method != nullptr ? setup.method->parameters() : nullptr;
   return {.backbone_parameters = setup.backbone.parameters->count(),
           .method_parameters = method != nullptr ? method->count() : 0,
-          .trained_parameters = parameter_count(setup.trained()),
+          .trained_parameters = element_count(setup.trained()),
           .tokens = batch * data.tokens / examples,
           .supervised = batch * data.supervised / examples,
           .cached_rows = setup.method != nullptr ? batch * data.longest : 0,
@@ -62,7 +71,7 @@ std::string describe_setup(const TrainingSetup& setup) {
   const int64_t steps = setup.trained().empty() ? 0 : setup.options.train.total_steps(static_cast<int64_t>(setup.train.examples.size()));
   const std::string method = setup.method != nullptr ? std::string(setup.method->name()) : "sft";
   std::string text = str("method      ", method, "\n", "device      ", bt::str(setup.device()), ", ", setup.options.run.dtype, "\n",
-                         "backbone    ", setup.backbone.parameters->count(), " parameters, ", setup.decoder().config.layers, " layers",
+                         "backbone    ", parameter_count({setup.backbone.parameters.get()}), " parameters, ", setup.decoder().config.layers, " layers",
                          setup.trains_backbone() ? "\n" : ", frozen\n", "trained     ", parameter_count(setup.trained()),
                          " parameters\n", "train       ", data_text(setup.train.examples, train), "\n");
   if (!setup.validation.examples.empty()) text += str("validation  ", data_text(setup.validation.examples, count_tokens(setup.validation.examples)), "\n");
