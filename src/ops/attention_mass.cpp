@@ -26,7 +26,8 @@ at::Tensor attention_mass_aten(const at::Tensor& q_BSHD, const at::Tensor& lse_B
   const at::Tensor visible_BST = visible_rows(query_length_B, q_BSHD.size(1), length_B, position_BT, alive_BT, window);
   const at::Tensor visible_BVT = visible_BST.gather(1, query_BV.unsqueeze(2).expand({batch, voters, rows}));
   const at::Tensor scores = grouped_scores(newest(q_BSHD, query_BV), k_BGTD, visible_BVT, {scale, softcap, window});
-  const at::Tensor lse = newest(lse_BSH.unsqueeze(3), query_BV)                         // [B, V, H, 1]
+  // A query that sees nothing has lse -inf; a finite bound above the hidden scores makes its probabilities 0.
+  const at::Tensor lse = newest(lse_BSH.clamp_min(0.5 * kHiddenScore).unsqueeze(3), query_BV)  // [B, V, H, 1]
                              .view({batch, voters, k_BGTD.size(1), -1})
                              .permute({0, 2, 3, 1})
                              .unsqueeze(4);

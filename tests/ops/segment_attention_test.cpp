@@ -1,0 +1,107 @@
+#include "ops/ops_test_support.h"
+
+namespace bt {
+namespace {
+
+using testing::CacheProblem;
+using testing::CacheShape;
+using testing::plain_attention;
+using testing::PlainAttention;
+using testing::random_problem;
+
+ops::Attended attend(const CacheProblem& problem) {
+  return ops::segment_attention(problem.q_BSHD, problem.query_length_B, problem.kv, problem.spec);
+}
+
+class SegmentAttention : public ::testing::TestWithParam<CacheShape> {};
+
+TEST_P(SegmentAttention, EqualsTheLoopsOverScalars) {
+  const CacheProblem problem = random_problem(GetParam());
+  const PlainAttention plain = plain_attention(problem);
+  const ops::Attended attended = attend(problem);
+  const double tolerance = GetParam().dtype == at::kFloat ? 2e-5 : 1e-12;
+  EXPECT_EQ(attended.out_BSHD.scalar_type(), GetParam().dtype);
+  testing::expect_near(attended.out_BSHD, plain.out_BSHD, tolerance);
+  testing::expect_near(attended.lse_BSH, plain.lse_BSH, tolerance);
+}
+
+TEST_P(SegmentAttention, SeesWhatVisibleSays) {
+  const CacheProblem problem = random_problem(GetParam());
+  const at::Tensor visible_BST = ops::visible_BST(problem.query_length_B, problem.q_BSHD.size(1), problem.kv, problem.spec.window);
+  ASSERT_EQ(visible_BST.sizes(), (std::vector<int64_t>{GetParam().batch, GetParam().queries, GetParam().rows}));
+  for (int64_t b = 0; b < GetParam().batch; ++b) {
+    for (int64_t s = 0; s < GetParam().queries; ++s) {
+      for (int64_t t = 0; t < GetParam().rows; ++t) {
+        ASSERT_EQ(visible_BST[b][s][t].item<bool>(), testing::sees(problem, b, s, t)) << b << " " << s << " " << t;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, SegmentAttention, ::testing::Values(
+    CacheShape{.name = "usual"}, CacheShape{.name = "float", .dtype = at::kFloat},
+    CacheShape{.name = "one_sequence", .batch = 1}, CacheShape{.name = "nineteen_sequences", .batch = 19, .queries = 3},
+    CacheShape{.name = "one_row", .queries = 1, .rows = 1}, CacheShape{.name = "thirty_seven_rows", .batch = 2, .queries = 37, .rows = 37},
+    CacheShape{.name = "no_queries", .queries = 0}, CacheShape{.name = "every_head_its_own", .heads = 3, .groups = 3},
+    CacheShape{.name = "one_group", .heads = 5, .groups = 1}, CacheShape{.name = "odd_width", .width = 1},
+    CacheShape{.name = "window", .window = 5}, CacheShape{.name = "window_of_one", .window = 1}, CacheShape{.name = "cap", .softcap = 0.8},
+    CacheShape{.name = "dead_rows", .dead_rows = true},
+    CacheShape{.name = "everything", .batch = 5, .softcap = 1.2, .window = 7, .dead_rows = true}),
+    [](const ::testing::TestParamInfo<CacheShape>& one) { return one.param.name; });
+
+TEST(SegmentAttentionOp, TakesNoSequences) {
+  const ops::Attended attended = attend(random_problem({.name = "none", .batch = 0}));
+  EXPECT_EQ(attended.out_BSHD.sizes(), (std::vector<int64_t>{0, 5, 4, 6}));
+  EXPECT_EQ(attended.lse_BSH.sizes(), (std::vector<int64_t>{0, 5, 4}));
+}
+
+TEST(SegmentAttentionOp, AQueryThatSeesNothingGivesZeroAndMinusInfinity) {
+  CacheProblem problem = random_problem({.name = "blind", .batch = 1});
+  problem.kv.alive_BT = at::zeros({1, 11}, at::kBool);
+  const ops::Attended attended = attend(problem);
+  EXPECT_EQ(attended.out_BSHD.abs().max().item<double>(), 0);
+  EXPECT_EQ(attended.lse_BSH.max().item<double>(), -std::numeric_limits<double>::infinity());
+}
+
+// The same with ATen operators that stay in the half type throughout.
+at::Tensor composition(const CacheProblem& problem) {
+  const int64_t share = problem.q_BSHD.size(2) / problem.kv.k_BGTD.size(1);
+  const at::Tensor hidden = ops::visible_BST(problem.query_length_B, problem.q_BSHD.size(1), problem.kv, 0).logical_not().unsqueeze(1);
+  const at::Tensor k = problem.kv.k_BGTD.repeat_interleave(share, 1), v = problem.kv.v_BGTD.repeat_interleave(share, 1);
+  const at::Tensor scores = at::matmul(problem.q_BSHD.transpose(1, 2), k.transpose(2, 3)) * problem.spec.scale;
+  return at::matmul(scores.masked_fill(hidden, -1e4).softmax(-1), v).transpose(1, 2);
+}
+
+class HalfAttention : public ::testing::TestWithParam<at::ScalarType> {};
+
+TEST_P(HalfAttention, ErrsAtMostTwiceAsMuchAsPlainOperators) {
+  const CacheProblem problem = random_problem({.name = "half", .batch = 1, .queries = 19, .rows = 37, .width = 16, .dtype = GetParam()});
+  const at::Tensor exact = plain_attention(problem).out_BSHD;
+  const auto error = [&](const at::Tensor& out) { return (out.to(at::kDouble) - exact).abs().max().item<double>(); };
+  const ops::Attended attended = attend(problem);
+  EXPECT_EQ(attended.out_BSHD.scalar_type(), GetParam());
+  EXPECT_EQ(attended.lse_BSH.scalar_type(), at::kFloat);
+  EXPECT_LE(error(attended.out_BSHD), 2 * error(composition(problem)));
+  testing::expect_near(attended.lse_BSH, plain_attention(problem).lse_BSH, 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, HalfAttention, ::testing::Values(at::kBFloat16, at::kHalf),
+                         [](const ::testing::TestParamInfo<at::ScalarType>& one) { return std::string(c10::toString(one.param)); });
+
+TEST(SegmentAttentionOp, GradientsEqualDifferences) {
+  for (const CacheShape& shape : {CacheShape{.name = "plain", .queries = 3, .rows = 5, .heads = 2, .groups = 1, .width = 3},
+                                  CacheShape{.name = "capped", .batch = 2, .queries = 2, .rows = 4, .width = 2, .softcap = 0.7, .window = 4, .dead_rows = true}}) {
+    const CacheProblem problem = random_problem(shape);
+    testing::expect_gradients(
+        [&](const std::vector<at::Tensor>& x) {
+          KvView kv = problem.kv;
+          kv.k_BGTD = x[1];
+          kv.v_BGTD = x[2];
+          return ops::segment_attention(x[0], problem.query_length_B, kv, problem.spec).out_BSHD;
+        },
+        {problem.q_BSHD, problem.kv.k_BGTD.contiguous(), problem.kv.v_BGTD.contiguous()});
+  }
+}
+
+}  // namespace
+}  // namespace bt
