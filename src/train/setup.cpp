@@ -5,6 +5,7 @@
 
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
+#include "bt/runtime/method_plan.h"
 
 namespace bt {
 namespace {
@@ -19,11 +20,6 @@ ModelConfig model_config(const ModelOptions& options, const Tokenizer& tokenizer
                    .expected = str("at most ", config.vocab_size), .found = str(tokenizer.vocab_size())});
   }
   return config;
-}
-
-bool acts_on_cache(const Method& method) {
-  const Effects effects = method.effects();
-  return effects.rewrite != nullptr || effects.evict != nullptr || effects.append != nullptr || effects.steer != nullptr;
 }
 
 }  // namespace
@@ -65,7 +61,7 @@ TrainingSetup open_setup(ExperimentOptions experiment) {
   setup.trigger = {.kind = "none", .at_prompt_end = false};
   if (options.latent != nullptr) {
     setup.method = make_method(options.method, *options.latent, {config, tensor_options, seed});
-    if (acts_on_cache(*setup.method)) setup.trigger = options.trigger();
+    if (setup.method->effects().any()) setup.trigger = options.trigger();
   }
   if (setup.trigger.kind != "none") check_trigger(setup.trigger, setup.boundaries);
   setup.train = load_dataset(options.data.spec(options.data.train), *setup.tokenizer);
@@ -78,7 +74,7 @@ TrainingSetup open_setup(ExperimentOptions experiment) {
 Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch) {
   std::vector<int32_t> eos;
   for (const int64_t id : setup.decoder().config.eos_ids) eos.push_back(static_cast<int32_t>(id));
-  return make_plan(batch, setup.boundaries, setup.trigger, eos);
+  return plan_for(setup.method.get(), batch, setup.boundaries, setup.trigger, eos);
 }
 
 }  // namespace bt

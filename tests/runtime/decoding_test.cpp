@@ -8,6 +8,7 @@
 
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
+#include "bt/runtime/method_plan.h"
 #include "bt/runtime/teacher_forced.h"
 #include "support/tiny.h"
 
@@ -38,6 +39,12 @@ std::unique_ptr<Method> make(const Case& c, const ModelConfig& config) {
     options.strength = 0.4;
     return make_method("mean_shift", options, context);
   }
+  if (c.method == "pause") {
+    PauseOptions options;
+    options.count = 2;
+    options.deviation = 0.5;
+    return make_method("pause", options, context);
+  }
   if (c.method == "steer") {
     SteerOptions options;
     auto method = make_method("steer", options, context);
@@ -66,7 +73,7 @@ class Decode : public ::testing::TestWithParam<Case> {
 
   // Log-probabilities of every response token, by example.
   std::map<int64_t, std::vector<double>> teacher_forced_scores() {
-    const Plan plan = make_plan(batch_, table_, trigger_, {testing::kEos});
+    const Plan plan = plan_for(method_.get(), batch_, table_, trigger_, {testing::kEos});
     const DevicePlan device = to_device(plan, at::kCPU);
     const Forward forward = teacher_forced(backbone_.decoder, method_.get(), device, {.order = Order::step_major});
     std::map<int64_t, std::vector<std::pair<int64_t, double>>> found;
@@ -98,7 +105,7 @@ class Decode : public ::testing::TestWithParam<Case> {
       }
       return ids;
     };
-    Decoding engine(backbone_.decoder, method_.get(), table_, trigger_, {testing::kEos}, {.slots = slots, .capacity = 64}, forced);
+    Decoding engine(backbone_.decoder, method_.get(), table_, trigger_, {testing::kEos}, {.slots = slots, .capacity = 128}, forced);
     size_t next = 0;
     while (next < batch_.size() || !engine.idle()) {
       std::vector<DecodingRequest> requests;
@@ -139,7 +146,8 @@ INSTANTIATE_TEST_SUITE_P(Cases, Decode, ::testing::Values(
     Case{.name = "window_and_cap", .softcap = 1.5, .attention_window = 6},
     Case{.name = "window_recent_before", .before_newline = true, .attention_window = 5, .window = "recent"},
     Case{.name = "one_slot", .slots = 1}, Case{.name = "mean_shift", .method = "mean_shift"}, Case{.name = "evict", .method = "evict"},
-    Case{.name = "evict_window", .method = "evict", .attention_window = 6}, Case{.name = "steer", .method = "steer"}),
+    Case{.name = "evict_window", .method = "evict", .attention_window = 6}, Case{.name = "steer", .method = "steer"},
+    Case{.name = "pause", .method = "pause"}, Case{.name = "pause_before", .method = "pause", .before_newline = true}),
     [](const ::testing::TestParamInfo<Case>& one) { return one.param.name; });
 
 TEST(Decoding, RefusesWhatDoesNotFit) {

@@ -94,6 +94,7 @@ struct Effects {
   const Evict* evict = nullptr;
   const Append* append = nullptr;
   const Steer* steer = nullptr;
+  bool any() const { return rewrite != nullptr || evict != nullptr || append != nullptr || steer != nullptr; }
 };
 
 }  // namespace bt
