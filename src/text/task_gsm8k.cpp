@@ -80,6 +80,7 @@ Task cot_task() {
   Task task = gsm8k_task("gsm8k_cot");
   task.prompt_form = "Q: {question}\\nA: after 8 fixed chain-of-thought exemplars";
   task.grader = "lm-evaluation-harness gsm8k_cot 3.0";
+  task.version = 3.0;
   task.shots = 8;
   task.stop = {"Q:", "</s>", "<|im_end|>"};
   task.question = [](const Json& document) { return cot_question(text_of(document, "question")); };
@@ -93,6 +94,7 @@ Task plain_task() {
   Task task = gsm8k_task("gsm8k");
   task.prompt_form = "Question: {question}\\nAnswer: after 5 training problems drawn for each document";
   task.grader = "lm-evaluation-harness gsm8k 3.0";
+  task.version = 3.0;
   task.shots = kShots;
   task.stop = {"Question:", "</s>", "<|im_end|>"};
   task.question = [](const Json& document) { return plain_question(text_of(document, "question")); };

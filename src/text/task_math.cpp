@@ -96,6 +96,7 @@ Task minerva_task(std::string_view suffix, std::string_view subject) {
   task.prompt_form = "Problem:\\n{problem}\\n\\nSolution: after 4 fixed exemplars";
   task.grader = std::string("lm-evaluation-harness minerva_math ") + (older ? "3.0" : "3.1") +
                 " as text and plain numbers; what needs computer algebra is marked undecided";
+  task.version = older ? 3.0 : 3.1;
   task.shots = 4;
   task.question = [](const Json& document) { return minerva_question(text_of(document, "problem")); };
   task.preambles = fixed_preamble(minerva_exemplars(rules), minerva_question);

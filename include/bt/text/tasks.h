@@ -25,6 +25,7 @@ struct Task {
   std::string name;
   std::string prompt_form;  // one line for people
   std::string grader;       // one line for people: rules and their version
+  double version = 1;       // the harness's of this task; of a task it does not have, ours
   std::string data_file;    // below the data folder
   std::string only_type;    // MATH's subtasks: documents of this `type` alone
   std::string gold_field;   // the document's own answer field
