@@ -1,45 +1,12 @@
 #include "bt/options/eval_options.h"
 
-#include <filesystem>
 #include <set>
 
 #include "bt/core/error.h"
-#include "bt/core/strings.h"
 #include "bt/text/tasks.h"
+#include "machine_options.h"
 
 namespace bt {
-namespace {
-
-namespace fs = std::filesystem;
-
-const std::vector<std::string> kDtypes = {"float32", "float64", "bfloat16"};
-
-void machine_fields(OptionFields& f, std::string& device, std::string& dtype, int64_t& threads) {
-  f.field("device", device, {.help = "cpu, cuda, cuda:N or auto (a GPU where there is one)"});
-  f.field("dtype", dtype, {.help = "of weights and computation", .choices = kDtypes});
-  f.field("threads", threads, {.help = "CPU threads; 0: one per core", .min = 0, .max = 1024});
-}
-
-void check_device(const std::string& device) {
-  const bool numbered = device.starts_with("cuda:") && device.size() > 5 && device.size() <= 8 &&
-                        device.find_first_not_of("0123456789", 5) == std::string::npos;
-  if (device == "auto" || device == "cpu" || device == "cuda" || numbered) return;
-  fail_usage({.what = "unknown device", .where = "--device", .expected = "cpu, cuda, cuda:N or auto", .found = device});
-}
-
-void need_file(const fs::path& path, const std::string& what) {
-  std::error_code ignored;
-  if (fs::is_regular_file(path, ignored)) return;
-  fail_bad_file({.what = what + " is missing", .where = path.string(), .expected = "a file", .found = "none"});
-}
-
-void need_folder(const std::string& path, const std::string& what) {
-  std::error_code ignored;
-  if (path.empty() || fs::is_directory(path, ignored)) return;
-  fail_bad_file({.what = what + " is missing", .where = path, .expected = "a folder", .found = "none"});
-}
-
-}  // namespace
 
 void EvalRunOptions::fields(OptionFields& f) {
   f.field("model", model, {.help = "Hugging Face folder of the decoder", .required = true});
@@ -78,15 +45,15 @@ void ScoreOptions::fields(OptionFields& f) {
 void ScoreOptions::validate() const { check_device(device); }
 
 void check_files(const EvalRunOptions& options) {
-  need_file(fs::path(options.model) / "config.json", "the model's config");
+  need_file(options.model + "/config.json", "the model's config");
   need_folder(options.latent, "the latent method's folder");
   for (const std::string& name : options.tasks) {
-    need_file(fs::path(options.data) / find_task(name).data_file, "the data of " + name);
+    need_file(options.data + "/" + find_task(name).data_file, "the data of " + name);
   }
 }
 
 void check_files(const ScoreOptions& options) {
-  need_file(fs::path(options.model) / "config.json", "the model's config");
+  need_file(options.model + "/config.json", "the model's config");
   need_folder(options.latent, "the latent method's folder");
   need_file(options.input, "the input");
 }
