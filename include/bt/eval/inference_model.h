@@ -1,0 +1,57 @@
+// A trained model as inference uses it: decoder, tokenizer, and the latent method that acts on its cache.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bt/latent/method.h"
+#include "bt/latent/saved_method.h"
+#include "bt/model/decoder.h"
+#include "bt/text/boundaries.h"
+#include "bt/text/tokenizer.h"
+
+namespace bt {
+
+// How a run of bt-train made its texts, as its folder tells (config.resolved.yaml).
+struct TrainingText {
+  std::string prompt_template;    // "{question}\n"
+  bool add_bos = false;
+  bool strip_calculator = false;  // GSM8K's <<48/2=24>> were removed
+};
+
+struct InferenceModel {
+  std::string path, latent_path;           // latent_path is empty without a method
+  std::unique_ptr<Tokenizer> tokenizer;
+  BoundaryTable boundaries;
+  Backbone backbone;
+  SavedMethod latent;                      // latent.method is null without one
+  TriggerOptions trigger;                  // when the method acts; never, where it has no effect on the cache (LoRA)
+  std::vector<int32_t> eos_ids;
+  std::unique_ptr<TrainingText> training;  // null for a model that bt-train did not make
+
+  const Decoder& decoder() const { return backbone.decoder; }
+  const Method* method() const { return latent.method.get(); }
+  std::string dtype_name() const;   // "float32"
+  std::string device_name() const;  // "cuda:0"
+  // Ids of a text that the model is to continue. BOS as in the model's training, else as its tokenizer's files say.
+  std::vector<int32_t> encode(std::string_view text) const;
+  // Rows that the method's latents may add to a sequence's cache, at most.
+  int64_t latent_rows(int64_t prompt_tokens, int64_t new_tokens) const;
+};
+
+struct ModelPlace {
+  std::string model;   // Hugging Face folder
+  std::string latent;  // folder of a trained method; empty: none
+  std::string device = "auto";
+  std::string dtype = "float32";
+  int64_t threads = 0;  // 0: LibTorch's own choice
+};
+
+// Opens everything without gradients. ExitCode::bad_file for missing or malformed files, a tokenizer larger than the
+// vocabulary, or a method made for another backbone or tokenizer; ExitCode::usage for a GPU that is not there.
+InferenceModel open_inference_model(const ModelPlace& place);
+
+}  // namespace bt

@@ -1,0 +1,49 @@
+#include "bt/app/eval_app.h"
+
+#include <chrono>
+#include <cstdio>
+
+#include "bt/core/log.h"
+#include "bt/eval/report.h"
+#include "bt/options/eval_options.h"
+
+namespace bt {
+namespace {
+
+double unix_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+HarnessOptions harness_options(const EvalRunOptions& options) {
+  return {.data = options.data,
+          .limit = options.limit,
+          .batch_size = options.batch_size,
+          .seed = options.seed,
+          .max_new_tokens = options.max_new_tokens,
+          .prompt_template = options.prompt_template};
+}
+
+int evaluate(const EvalRunOptions& options) {
+  EvaluationRun run;
+  run.start_time = unix_time();
+  run.started = file_time(run.start_time);
+  run.options = harness_options(options);
+  const InferenceModel model = open_inference_model({.model = options.model,
+                                                     .latent = options.latent,
+                                                     .device = options.device,
+                                                     .dtype = options.dtype,
+                                                     .threads = options.threads});
+  run.model = &model;
+  std::vector<TaskResult> results;
+  for (const std::string& name : options.tasks) results.push_back(evaluate_task(model, find_task(name), run.options));
+  run.total_seconds = unix_time() - run.start_time;
+  const std::string path = write_results(options.out, run, results);
+  std::fputs(results_table(run, results).c_str(), stdout);
+  log::info("wrote " + path);
+  return 0;
+}
+
+}  // namespace
+}  // namespace bt
+
+int bt_app_eval(const void* request) { return bt::evaluate(*static_cast<const bt::EvalRunOptions*>(request)); }

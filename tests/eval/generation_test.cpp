@@ -1,0 +1,201 @@
+#include "bt/eval/generation.h"
+
+#include "bt/core/error.h"
+#include "bt/eval/stop_scanner.h"
+#include "bt/eval/trace.h"
+#include "bt/core/json.h"
+#include "bt/runtime/teacher_forced.h"
+#include "bt/text/json_lines.h"
+#include "eval/eval_test_support.h"
+
+namespace bt {
+namespace {
+
+using testing::random_model;
+using testing::scripted_model;
+
+// Prompts of many lengths, neither sorted nor as many as the slots.
+std::vector<GenerationRequest> ragged_requests(const InferenceModel& model) {
+  std::vector<GenerationRequest> requests;
+  for (const char* text : {"one", "a longer prompt\nof two lines", "x", "forty-two apples, and some", "\n\n", "seven", "last one?"}) {
+    requests.push_back({100 + requests.size(), model.encode(text), 9 + static_cast<int64_t>(requests.size())});
+  }
+  return requests;
+}
+
+std::vector<std::vector<int32_t>> ids_of(const std::vector<Completion>& completions) {
+  std::vector<std::vector<int32_t>> ids;
+  for (const Completion& completion : completions) ids.push_back(completion.ids);
+  return ids;
+}
+
+class GenerationTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  GenerationTest() : model_(random_model()) {
+    if (GetParam() == std::string("bt")) testing::add_bt(model_);
+    if (GetParam() == std::string("bt_before")) {
+      testing::add_bt(model_, {.kind = "every_n", .every_n = 4, .before_boundary_token = true});
+    }
+    if (GetParam() == std::string("pause")) {
+      auto options = std::make_unique<PauseOptions>();
+      options->count = 3;
+      testing::add_method(model_, "pause", std::move(options), {.kind = "every_n", .every_n = 2});
+    }
+  }
+  InferenceModel model_;
+};
+
+TEST_P(GenerationTest, DoesNotDependOnTheBatch) {
+  const auto requests = ragged_requests(model_);
+  const auto alone = generate(model_, requests, {.slots = 1});
+  for (const int64_t slots : {3, 8}) {
+    const auto together = generate(model_, requests, {.slots = slots});
+    EXPECT_EQ(ids_of(together), ids_of(alone)) << slots << " slots";
+    for (size_t i = 0; i < alone.size(); ++i) {
+      EXPECT_EQ(together[i].boundaries, alone[i].boundaries) << "request " << i;
+      EXPECT_EQ(together[i].prompt_calls, alone[i].prompt_calls) << "request " << i;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, GenerationTest, ::testing::Values("none", "bt", "bt_before", "pause"),
+                         [](const auto& one) { return std::string(one.param); });
+
+// Every generated token is the one that a pass over the whole text ranks first: cached = uncached.
+void expect_teacher_forced_argmax(const InferenceModel& model) {
+  const auto requests = ragged_requests(model);
+  const auto completions = generate(model, requests, {.slots = 3});
+  std::vector<Example> batch;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    Example example{.ids = requests[i].prompt, .prompt_length = static_cast<int64_t>(requests[i].prompt.size()),
+                    .supervised = std::vector<uint8_t>(requests[i].prompt.size(), 0),
+                    .source = static_cast<int64_t>(requests[i].id)};
+    example.ids.insert(example.ids.end(), completions[i].ids.begin(), completions[i].ids.end());
+    example.supervised.resize(example.ids.size(), 1);
+    batch.push_back(std::move(example));
+  }
+  at::NoGradGuard no_grad;
+  const Plan plan = make_plan(batch, model.boundaries, model.trigger, model.eos_ids);
+  const DevicePlan device = to_device(plan, at::kCPU);
+  const Forward forward = teacher_forced(model.decoder(), model.method(), device, {});
+  EXPECT_GT(forward.correct_M.numel(), 60);
+  EXPECT_TRUE(forward.correct_M.all().item<bool>());
+}
+
+TEST(Generation, EqualsTheUncachedArgmax) { expect_teacher_forced_argmax(random_model()); }
+
+TEST(Generation, EqualsTheUncachedArgmaxUnderAMethod) {
+  InferenceModel model = random_model();
+  testing::add_bt(model);
+  expect_teacher_forced_argmax(model);
+}
+
+TEST(Generation, AMethodChangesTheText) {  // else the test above shows nothing
+  InferenceModel model = random_model();
+  const auto without = ids_of(generate(model, ragged_requests(model), {.slots = 3}));
+  testing::add_bt(model);
+  EXPECT_NE(ids_of(generate(model, ragged_requests(model), {.slots = 3})), without);
+}
+
+TEST(Generation, StopsAtAStringThatSpansTokens) {
+  const InferenceModel model = scripted_model("?abcdef");
+  const std::vector<GenerationRequest> request = {{7, model.encode("why?"), 20}};
+  const Completion whole = generate(model, request, {})[0];
+  EXPECT_EQ(whole.text, "abcdef");
+  EXPECT_EQ(whole.finish, FinishReason::eos);
+  const Completion stopped = generate(model, request, {.stop = {"zz", "cd", "de"}})[0];
+  EXPECT_EQ(stopped.text, "ab");
+  EXPECT_EQ(stopped.ids.size(), 4u);
+  EXPECT_EQ(stopped.finish, FinishReason::stop);
+}
+
+TEST(Generation, LeavesTheEndTokenOut) {
+  const InferenceModel model = scripted_model("?ab");
+  const Completion done = generate(model, {{7, model.encode("?"), 20}}, {})[0];
+  EXPECT_EQ(done.ids, (std::vector<int32_t>{'a', 'b'}));
+}
+
+TEST(Generation, EndsByLength) {
+  const InferenceModel model = scripted_model("?abcdef");
+  const Completion cut = generate(model, {{7, model.encode("?"), 3}}, {})[0];
+  EXPECT_EQ(cut.text, "abc");
+  EXPECT_EQ(cut.finish, FinishReason::length);
+}
+
+TEST(Generation, CountsTheCallsOnThePromptApart) {
+  InferenceModel model = scripted_model("?a\nb");
+  testing::add_bt(model, {.kind = "newline", .inside_prompt = true});
+  const Completion done = generate(model, {{7, model.encode("one\ntwo?"), 20}}, {})[0];
+  EXPECT_EQ(done.text, "a\nb");
+  EXPECT_EQ(done.boundaries, (std::vector<int64_t>{4, 8, 10}));
+  EXPECT_EQ(done.prompt_calls, 2);
+}
+
+TEST(Generation, TellsEachTokenOnceAndInOrder) {
+  const InferenceModel model = scripted_model("?abcdef");
+  std::string text;
+  size_t finished = 0;
+  generate(model, {{7, model.encode("?"), 20}}, {}, {.on_text = [&](size_t, std::string_view bytes) { text += bytes; },
+                                                      .on_completion = [&](size_t, const Completion&) { ++finished; }});
+  EXPECT_EQ(text, "abcdef");
+  EXPECT_EQ(finished, 1u);
+}
+
+TEST(Generation, KeepsWhatAnInterruptionLeaves) {
+  const InferenceModel model = scripted_model("?abcdef");
+  int steps = 0;
+  const auto completions = generate(model, {{7, model.encode("?"), 20}, {8, model.encode("?"), 20}}, {.slots = 1},
+                                    {.interrupted = [&] { return steps++ == 2; }});
+  EXPECT_EQ(completions[0].text, "ab");
+  EXPECT_EQ(completions[0].finish, FinishReason::interrupted);
+  EXPECT_FALSE(completions[1].started());
+}
+
+TEST(Generation, NeverWritesATokenThatTheTokenizerLacks) {
+  InferenceModel model = random_model();
+  ModelConfig config = testing::byte_config();
+  config.vocab_size = 400;  // padded head
+  model.backbone = testing::tiny_backbone(config, false);
+  for (const Completion& completion : generate(model, ragged_requests(model), {.slots = 3})) {
+    for (const int32_t id : completion.ids) EXPECT_LT(id, 259);
+  }
+}
+
+TEST(Generation, TracesEveryCall) {
+  InferenceModel model = random_model();
+  testing::add_bt(model);
+  const auto before = generate(model, ragged_requests(model), {.slots = 3});
+  const Trace trace(model);
+  const auto completions = generate(model, ragged_requests(model), {.slots = 3});
+  EXPECT_EQ(ids_of(completions), ids_of(before));
+  size_t calls = 0;
+  for (const Completion& completion : completions) calls += completion.boundaries.size();
+  const std::vector<Json> lines = parse_json_lines(trace.lines(), "trace");
+  ASSERT_EQ(lines.size(), calls);
+  const Json& layer = lines.back().at("layers", "").as_array("").at(2);
+  EXPECT_GT(layer.at("recent", "").as_array("").size(), 0u);
+  EXPECT_GT(layer.at("size", "").as_double(""), 0);
+}
+
+TEST(Generation, RefusesToTraceWithoutARewrite) {
+  InferenceModel model = random_model();
+  EXPECT_THROW(Trace{model}, Error);
+}
+
+TEST(StopScanner, FindsAStringAcrossPieces) {
+  StopScanner scanner({"", "Question:", "</s>"});
+  EXPECT_FALSE(scanner.push("so it is Quest"));
+  EXPECT_FALSE(scanner.push("ion"));
+  EXPECT_TRUE(scanner.push(": next"));
+}
+
+TEST(StopScanner, FindsOneInsideALongPieceAndNoneWithoutStops) {
+  EXPECT_TRUE(StopScanner({"b"}).push("abc"));
+  EXPECT_FALSE(StopScanner({}).push("abc"));
+  StopScanner single({"b"});
+  EXPECT_FALSE(single.push("a"));
+  EXPECT_TRUE(single.push("b"));
+}
+
+}  // namespace
+}  // namespace bt
