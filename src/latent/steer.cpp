@@ -19,9 +19,6 @@ class Steering final : public Method, public Steer {
   std::string_view name() const override { return "steer"; }
   Effects effects() const override { return {.steer = this}; }
   ParameterStore* parameters() override { return &store_; }
-  SteerWhere where() const override {
-    return options_.where == "next_step" ? SteerWhere::next_step : SteerWhere::everything_after;
-  }
   at::Tensor direction_K(int64_t layer, at::TensorList parameters) const override {
     const bool chosen = options_.layers.empty() || std::find(options_.layers.begin(), options_.layers.end(), layer) != options_.layers.end();
     return chosen ? parameters[0].squeeze(0) : at::Tensor();

@@ -111,8 +111,6 @@ void PauseOptions::fields(OptionFields& f) {
 
 void SteerOptions::fields(OptionFields& f) {
   common_fields(f);
-  f.field("where", where, {.help = "tokens that are steered: the next step's, or all that follow",
-                           .choices = {"next_step", "everything_after"}});
   f.field("layers", layers, {.help = "layers whose input is steered; empty: all", .min = 0});
 }
 

@@ -79,12 +79,10 @@ class Append {
   virtual at::Tensor embeddings_MK(at::TensorList parameters) const = 0;
 };
 
-// Adds a direction to the residual stream that enters a layer.
-enum class SteerWhere { next_step, everything_after };
+// Adds a direction to the residual stream that enters a layer, at every token after a sequence's first boundary.
 class Steer {
  public:
   virtual ~Steer() = default;
-  virtual SteerWhere where() const = 0;
   // [K], differentiable in the layer's parameters; undefined: this layer is left alone.
   virtual at::Tensor direction_K(int64_t layer, at::TensorList parameters) const = 0;
 };

@@ -33,7 +33,7 @@ struct MethodOptions : Options {
   TriggerOptions resolved_trigger() const;
 };
 
-// Rewriting methods: which rows (docs/design.md, "Bottlenecked Transformer").
+// Rewriting methods: which rows (docs/architecture.md, "The Bottlenecked Transformer's event").
 // Their keys stand beside the method's own.
 struct RowChoiceOptions {
   int64_t recall = 32;                 // K
@@ -108,8 +108,7 @@ struct PauseOptions final : MethodOptions {  // `pause`: learned embeddings at b
 };
 
 struct SteerOptions final : MethodOptions {  // `steer`: a learned direction in the residual stream
-  std::string where = "everything_after";  // next_step | everything_after
-  std::vector<int64_t> layers;             // empty: all
+  std::vector<int64_t> layers;         // empty: all
   void fields(OptionFields& f) override;
 };
 

@@ -1,4 +1,4 @@
-// Step boundaries as functions of token ids alone (docs: "Step boundary" in docs/design.md).
+// Step boundaries as functions of token ids alone (docs/architecture.md, "Step boundaries").
 #pragma once
 
 #include <cstdint>
