@@ -16,7 +16,7 @@ std::string layer_name(int64_t layer, std::string_view rest) { return str("model
 // One projection of a layer: its file name, shape and place in LayerWeights.
 struct Projection {
   const char* name;
-  Linear LayerWeights::* linear;
+  Linear LayerWeights::*linear;
   int64_t out, in;
   bool bias;
   bool writes_residual;  // initialised smaller, since every layer adds one

@@ -1,10 +1,10 @@
 // Backbones as Hugging Face folders: config.json beside model.safetensors or its shards.
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-
-#include <ATen/ATen.h>
 
 #include "backbone.h"
 #include "bt/core/error.h"
@@ -17,19 +17,25 @@ namespace {
 
 constexpr std::string_view kHead = "lm_head.weight", kEmbedding = "model.embed_tokens.weight";
 
-struct TypeNames { at::ScalarType type; DType dtype; const char* transformers; };
+struct TypeNames {
+  at::ScalarType type;
+  DType dtype;
+  const char* transformers;
+};
 constexpr TypeNames kTypes[] = {{at::kFloat, DType::f32, "float32"},
                                 {at::kBFloat16, DType::bf16, "bfloat16"},
                                 {at::kHalf, DType::f16, "float16"},
                                 {at::kDouble, DType::f64, "float64"}};
 
 const TypeNames* names_of(DType dtype) {
-  const auto found = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const TypeNames& t) { return t.dtype == dtype; });
+  const auto found =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const TypeNames& t) { return t.dtype == dtype; });
   return found == std::end(kTypes) ? nullptr : found;
 }
 
 const TypeNames& names_of(at::ScalarType type) {
-  const auto found = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const TypeNames& t) { return t.type == type; });
+  const auto found =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const TypeNames& t) { return t.type == type; });
   BT_ASSERT(found != std::end(kTypes));
   return *found;
 }
@@ -71,10 +77,11 @@ void check_names(const ModelConfig& config, const std::vector<ParameterInfo>& in
                    .next_step = "check that config.json and the weights are of one model"});
   }
   if (!unknown.empty()) {
-    fail_bad_file({.what = str("weights hold tensors that this ", config.model_type, " config does not use"),
-                   .where = folder,
-                   .found = some_of(unknown),
-                   .next_step = "check attention_bias, mlp_bias, tie_word_embeddings and num_hidden_layers in config.json"});
+    fail_bad_file(
+        {.what = str("weights hold tensors that this ", config.model_type, " config does not use"),
+         .where = folder,
+         .found = some_of(unknown),
+         .next_step = "check attention_bias, mlp_bias, tie_word_embeddings and num_hidden_layers in config.json"});
   }
 }
 

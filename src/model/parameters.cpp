@@ -1,10 +1,10 @@
 #include "bt/model/parameters.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <span>
 #include <tuple>
-
-#include <ATen/ATen.h>
 
 #include "bt/core/checked.h"
 #include "bt/core/random.h"
@@ -38,10 +38,17 @@ std::vector<int64_t> with_layers(const ParameterInfo& info, int64_t layers) {
 
 void fill(const at::Tensor& values, const ParameterInfo& info, uint64_t seed) {
   switch (info.init) {
-    case ParameterInfo::Init::zeros: values.zero_(); return;
-    case ParameterInfo::Init::ones: values.fill_(1); return;
-    case ParameterInfo::Init::constant: values.fill_(info.value); return;
-    case ParameterInfo::Init::normal: break;
+    case ParameterInfo::Init::zeros:
+      values.zero_();
+      return;
+    case ParameterInfo::Init::ones:
+      values.fill_(1);
+      return;
+    case ParameterInfo::Init::constant:
+      values.fill_(info.value);
+      return;
+    case ParameterInfo::Init::normal:
+      break;
   }
   at::Tensor draws = at::empty(values.sizes(), at::kFloat);
   const std::span<float> span(draws.mutable_data_ptr<float>(), static_cast<size_t>(draws.numel()));
@@ -66,7 +73,11 @@ ParameterStore::ParameterStore(std::vector<ParameterInfo> infos, c10::TensorOpti
 // Parameters of equal settings side by side. Sizes that would break the alignment of what follows go last, within their
 // group and by group.
 void ParameterStore::lay_out() {
-  struct Member { size_t group; bool odd; size_t parameter; };
+  struct Member {
+    size_t group;
+    bool odd;
+    size_t parameter;
+  };
   std::vector<ParameterGroup> found;
   std::vector<bool> odd_group;
   std::vector<Member> members;

@@ -1,9 +1,10 @@
-// Rotary position embedding (arXiv 2104.09864), half-split layout, with the frequency scalings of Llama 3.1 and of linear
-// position interpolation (arXiv 2306.15595).
+// Rotary position embedding (arXiv 2104.09864), half-split layout, with the frequency scalings of Llama 3.1 and of
+// linear position interpolation (arXiv 2306.15595).
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <cmath>
 #include <numbers>
-
-#include <ATen/ATen.h>
 
 #include "bt/core/error.h"
 #include "bt/model/decoder.h"
@@ -11,14 +12,16 @@
 namespace bt {
 namespace {
 
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
 // Llama 3.1: long wavelengths are divided by `factor`, short ones stay, those between are interpolated.
 double llama3_frequency(const RopeConfig& rope, double frequency) {
   const double context = static_cast<double>(rope.original_max_position);
   const double wavelength = 2 * std::numbers::pi / frequency;
   if (wavelength < context / rope.high_freq_factor) return frequency;
   if (wavelength > context / rope.low_freq_factor) return frequency / rope.factor;
-  const double smooth =
-      (context / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+  const double smooth = (context / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
   return (1 - smooth) * frequency / rope.factor + smooth * frequency;
 }
 
@@ -40,6 +43,28 @@ at::Tensor frequencies(const ModelConfig& config) {
   return out;
 }
 
+at::Tensor turn(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  at::Tensor out = at::empty(x.sizes(), x.options());
+  const std::vector<at::Tensor> from = x.chunk(2, -1), to = out.chunk(2, -1);
+  at::Tensor first = to[0], second = to[1];
+  at::mul_out(first, from[0], cos).addcmul_(from[1], sin, -1);
+  at::mul_out(second, from[1], cos).addcmul_(from[0], sin);
+  return out;
+}
+
+// The gradient of a rotation is the rotation back: one node, nothing of x is kept.
+struct Rotate : torch::autograd::Function<Rotate> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& cos,
+                            const at::Tensor& sin) {
+    context->save_for_backward({cos, sin});
+    return turn(x, cos, sin);
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list saved = context->get_saved_variables();
+    return {turn(gradients[0], saved[0], saved[1].neg()), at::Tensor(), at::Tensor()};
+  }
+};
+
 }  // namespace
 
 Rotary rotary(const ModelConfig& config, const at::Tensor& position_N, at::ScalarType dtype) {
@@ -49,10 +74,8 @@ Rotary rotary(const ModelConfig& config, const at::Tensor& position_N, at::Scala
 }
 
 at::Tensor rotate(const at::Tensor& x_NHD, const Rotary& rotary, bool inverse) {
-  const std::vector<at::Tensor> halves = x_NHD.chunk(2, -1);
-  const at::Tensor cos = rotary.cos.unsqueeze(1);
-  const at::Tensor sin = inverse ? rotary.sin.unsqueeze(1).neg() : rotary.sin.unsqueeze(1);
-  return at::cat({halves[0] * cos - halves[1] * sin, halves[1] * cos + halves[0] * sin}, -1);
+  const at::Tensor sin = inverse ? rotary.sin.neg() : rotary.sin;
+  return Rotate::apply(x_NHD, rotary.cos.unsqueeze(1), sin.unsqueeze(1));
 }
 
 }  // namespace bt

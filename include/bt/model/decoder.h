@@ -47,28 +47,39 @@ struct Decoder {
 // cos and sin of every token's rotary angles, [N, D/2], computed in fp64 and rounded to `dtype`.
 struct Rotary { at::Tensor cos, sin; };
 Rotary rotary(const ModelConfig& config, const at::Tensor& position_N, at::ScalarType dtype);
-// Rotates x_NHD (half-split layout); inverse undoes it.
+// Rotates x_NHD (half-split layout) into a new contiguous tensor; inverse undoes it. Differentiable in x once.
 at::Tensor rotate(const at::Tensor& x_NHD, const Rotary& rotary, bool inverse = false);
+// weight * (x / sqrt(mean(x^2) + eps)) over the last axis: the quotient in at least fp32, then rounded to x's dtype, as
+// Llama does. Differentiable once; a weight without gradient costs none.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps);
 
 struct Qkv { at::Tensor q_NHD, k_NGD, v_NGD; };
 
-at::Tensor embed(const Decoder& decoder, const at::Tensor& id_N);                                       // [N, C]
-Qkv project_qkv(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC, const Rotary& rotary);   // keys rotated
+// The rows of the embedding, [N, C]. id_N int64 in [0, V).
+at::Tensor embed(const Decoder& decoder, const at::Tensor& id_N);
+// Norm and projections of one layer; queries and keys come rotated.
+Qkv project_qkv(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC, const Rotary& rotary);
+// The rest of the layer after attention: output projection, feed-forward, both residual sums. [N, C].
 at::Tensor finish_layer(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC, const at::Tensor& out_NHD);
-at::Tensor final_hidden(const Decoder& decoder, const at::Tensor& x_NC);                                // after the last norm
-at::Tensor logits(const Decoder& decoder, const at::Tensor& hidden_NC);                                 // [N, V], soft cap applied
+at::Tensor final_hidden(const Decoder& decoder, const at::Tensor& x_NC);  // [N, C], after the last norm
+at::Tensor logits(const Decoder& decoder, const at::Tensor& hidden_NC);   // [N, V], soft cap applied
 
 // A backbone and the storage of its weights.
 struct Backbone {
   std::unique_ptr<ParameterStore> parameters;  // every weight, under its Hugging Face name
   Decoder decoder;                             // its tensors are the store's leaves, or detached views when frozen
 };
-// `trainable`: the decoder's tensors are leaves with gradients; otherwise they carry none.
+// `trainable`: the decoder's tensors are leaves with gradients; otherwise they carry none, and none are allocated.
+// New weights: projections normal(initializer_range), those that write to the residual stream scaled by
+// 1/sqrt(2 layers); norms 1, biases 0.
 Backbone make_backbone(const ModelConfig& config, c10::TensorOptions options, uint64_t seed, bool trainable);
+// Reads config.json and the weights, one file or shards, converted to the dtype of `options`. Names, shapes and element
+// types are checked before anything is allocated: ExitCode::bad_file naming the tensors.
 Backbone load_backbone(const std::string& folder, c10::TensorOptions options, bool trainable);
-// Writes config.json and model.safetensors (temporary names, sync, rename); tied heads are stored once.
+// Writes config.json and model.safetensors (temporary names, sync, rename) in the weights' dtype; a tied head is stored
+// once. Makes the folder; leaves other files alone. ExitCode::io.
 void save_backbone(const Backbone& backbone, const std::string& folder);
+// Replaces the decoder's tensors: copies of the decoder made before keep the old ones.
 void set_trainable(Backbone& backbone, bool trainable);
 
 }  // namespace bt

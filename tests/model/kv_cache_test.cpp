@@ -1,0 +1,94 @@
+#include "bt/model/kv_cache.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "bt/core/error.h"
+#include "support/tiny.h"
+
+namespace bt {
+namespace {
+
+constexpr int64_t kSlots = 3, kCapacity = 6;
+
+at::Tensor longs(std::initializer_list<int64_t> values) {
+  return at::tensor(at::ArrayRef<int64_t>(values.begin(), values.size()), at::kLong);
+}
+
+// Slots of 5, 0 and 3 rows in layer 1; an entry holds its slot's and row's number.
+KvCache filled() {
+  KvCache cache(testing::tiny_config(2), kSlots, kCapacity, c10::TensorOptions(at::kDouble));
+  const at::Tensor slot_n = longs({0, 0, 0, 0, 0, 2, 2, 2}), offset_n = longs({0, 1, 2, 3, 4, 0, 1, 2});
+  const at::Tensor entry = (slot_n * 10 + offset_n).to(at::kDouble).view({8, 1, 1}).expand({8, 2, 8});
+  cache.append_(1, slot_n, offset_n, offset_n * 2, entry, -entry);
+  cache.advance_(1, longs({0, 2}), longs({5, 3}));
+  return cache;
+}
+
+std::vector<double> keys_of(const KvCache& cache, int64_t slot, int64_t rows) {
+  const at::Tensor k = cache.view(1, kCapacity).k_BGTD[slot][1].select(1, 3).narrow(0, 0, rows).contiguous();
+  return {k.data_ptr<double>(), k.data_ptr<double>() + rows};
+}
+
+std::vector<int64_t> positions_of(const KvCache& cache, int64_t slot, int64_t rows) {
+  const at::Tensor position = cache.view(1, kCapacity).position_BT[slot].narrow(0, 0, rows).contiguous();
+  return {position.data_ptr<int64_t>(), position.data_ptr<int64_t>() + rows};
+}
+
+TEST(KvCache, AppendsBehindEachSlotsRows) {
+  const KvCache cache = filled();
+  EXPECT_TRUE(cache.length_LB()[1].equal(longs({5, 0, 3})));
+  EXPECT_TRUE(cache.length_LB()[0].equal(longs({0, 0, 0})));
+  EXPECT_EQ(keys_of(cache, 0, 5), (std::vector<double>{0, 1, 2, 3, 4}));
+  EXPECT_EQ(keys_of(cache, 2, 3), (std::vector<double>{20, 21, 22}));
+  EXPECT_EQ(positions_of(cache, 2, 3), (std::vector<int64_t>{0, 2, 4}));
+}
+
+TEST(KvCache, LengthsChangeOnlyWhenAdvanced) {
+  KvCache cache = filled();
+  cache.append_(1, longs({2}), longs({0}), longs({9}), at::full({1, 2, 8}, 23.0, at::kDouble),
+                at::zeros({1, 2, 8}, at::kDouble));
+  EXPECT_EQ(cache.length_LB()[1][2].item<int64_t>(), 3);
+  EXPECT_EQ(keys_of(cache, 2, 4), (std::vector<double>{20, 21, 22, 23}));
+}
+
+TEST(KvCache, CompactsTheListedSlotsInOrder) {
+  KvCache cache = filled();
+  const at::Tensor keep =
+      longs({0, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 1}).view({2, kCapacity}).to(at::kBool);  // beyond the length too
+  cache.compact_(1, longs({2, 0}), keep.flip(0));
+  EXPECT_TRUE(cache.length_LB()[1].equal(longs({3, 0, 2})));
+  EXPECT_EQ(keys_of(cache, 0, 3), (std::vector<double>{1, 2, 4}));
+  EXPECT_EQ(positions_of(cache, 0, 3), (std::vector<int64_t>{2, 4, 8}));
+  EXPECT_EQ(keys_of(cache, 2, 2), (std::vector<double>{20, 22}));
+}
+
+TEST(KvCache, CompactingASlotLeavesTheOthersAlone) {
+  KvCache cache = filled();
+  cache.compact_(1, longs({2}), at::zeros({1, kCapacity}, at::kBool));
+  EXPECT_TRUE(cache.length_LB()[1].equal(longs({5, 0, 0})));
+  EXPECT_EQ(keys_of(cache, 0, 5), (std::vector<double>{0, 1, 2, 3, 4}));
+}
+
+TEST(KvCache, AClearedSlotIsEmptyAndItsNeighboursAreNot) {
+  KvCache cache = filled();
+  cache.clear_(0);
+  EXPECT_TRUE(cache.length_LB()[1].equal(longs({0, 0, 3})));
+}
+
+TEST(KvCache, AViewOfSlotsIsACopyAndAViewOfAllIsNot) {
+  KvCache cache = filled();
+  cache.view(1, 3, longs({2})).k_BGTD.zero_();
+  EXPECT_EQ(keys_of(cache, 2, 3), (std::vector<double>{20, 21, 22}));
+  cache.view(1, 3).k_BGTD[2].zero_();
+  EXPECT_EQ(keys_of(cache, 2, 3), (std::vector<double>{0, 0, 0}));
+}
+
+TEST(KvCache, RefusesSizesThatHoldNothing) {
+  for (const auto& [slots, capacity] : {std::pair<int64_t, int64_t>{0, 4}, {4, 0}, {-1, 4}}) {
+    EXPECT_THROW(KvCache(testing::tiny_config(2), slots, capacity, c10::TensorOptions(at::kFloat)), Error);
+  }
+}
+
+}  // namespace
+}  // namespace bt
