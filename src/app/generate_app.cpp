@@ -1,5 +1,6 @@
 #include "bt/app/generate_app.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <optional>
@@ -68,7 +69,15 @@ std::vector<GenerationRequest> make_requests(const InferenceModel& model, const 
   return requests;
 }
 
-// What is left to print or write once generation has ended.
+void warn_beyond_context(const InferenceModel& model, const std::vector<GenerationRequest>& requests) {
+  const int64_t context = model.decoder().config.max_position;
+  const auto beyond = std::count_if(requests.begin(), requests.end(), [&](const GenerationRequest& request) {
+    return static_cast<int64_t>(request.prompt.size()) + request.max_new_tokens > context;
+  });
+  if (beyond > 0) log::warning(str(beyond, " answers may run past the model's context of ", context, " tokens"));
+}
+
+// The answers in a file, once generation has ended.
 void write_lines(const GenerateOptions& options, const std::vector<Json>& lines,
                  const std::vector<GenerationRequest>& requests, const std::vector<Completion>& completions) {
   std::vector<Json> done;
@@ -89,6 +98,7 @@ int generate_answers(const GenerateOptions& options) {
   std::optional<Trace> trace;
   if (!options.trace.empty()) trace.emplace(model);
   const std::vector<GenerationRequest> requests = make_requests(model, options, lines);
+  warn_beyond_context(model, requests);
   const bool streams_text = options.input.empty() && !options.json && options.output.empty();
 
   LinePrinter printer(lines, requests);

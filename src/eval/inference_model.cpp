@@ -47,17 +47,12 @@ std::unique_ptr<TrainingText> find_training_text(const ModelPlace& place) {
   return of_method ? std::move(of_method) : std::move(of_model);
 }
 
-bool acts_on_cache(const Method& method) {
-  const Effects effects = method.effects();
-  return effects.rewrite != nullptr || effects.evict != nullptr || effects.append != nullptr || effects.steer != nullptr;
-}
-
 void open_method(InferenceModel& model, const std::string& folder) {
   model.trigger = {.kind = "none", .at_prompt_end = false};
   if (folder.empty()) return;
   model.latent = load_saved_method(folder, {model.path, model.decoder().config, model.tokenizer->fingerprint()},
                                    model.decoder().options());
-  if (!acts_on_cache(*model.method())) return;
+  if (!model.method()->effects().any()) return;
   model.trigger = model.latent.trigger;
   check_trigger(model.trigger, model.boundaries);
 }

@@ -1,0 +1,128 @@
+// bt-eval and bt-generate as a user runs them: what they write, where, and their exit codes.
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+
+#include <fstream>
+
+#include "bt/core/files.h"
+#include "bt/text/json_lines.h"
+#include "eval/eval_test_support.h"
+
+namespace bt {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Outcome {
+  int code = 0;
+  std::string out, err;
+};
+
+class BtEvalTest : public testing::EvalTest {
+ protected:
+  BtEvalTest() {
+    save_backbone(testing::scripted_model("\n\\boxed{7}").backbone, path("model"));
+    load_tokenizer("bytes")->save(path("model"));
+    std::filesystem::create_directories(path("data/math"));
+    write("data/math/test.jsonl",
+          "{\"problem\": \"2+5\", \"solution\": \"\\\\boxed{7}\", \"type\": \"Algebra\"}\n"
+          "{\"problem\": \"2+6\", \"solution\": \"\\\\boxed{8}\", \"type\": \"Algebra\"}\n");
+  }
+
+  void write(const std::string& name, const std::string& text) const { std::ofstream(path(name)) << text; }
+
+  void save_latent(const ModelConfig& config) const {
+    BtOptions options = testing::tiny_bt();
+    std::filesystem::create_directories(path("latent"));
+    const auto method = make_method("bt", options, {config, at::TensorOptions(at::kFloat), 3});
+    save_method(path("latent"), *method, options, {path("model"), config, load_tokenizer("bytes")->fingerprint()});
+  }
+
+  Outcome run(const std::string& arguments) const {
+    const std::string command = std::string("cd '") + path("") + "' && " BT_BINARY_DIR "/bin/" + arguments + " >out.txt 2>err.txt";
+    const int status = std::system(command.c_str());
+    return {WEXITSTATUS(status), read_file(path("out.txt")), read_file(path("err.txt"))};
+  }
+};
+
+TEST_F(BtEvalTest, RunsATaskWithAMethod) {
+  save_latent(read_model_config(path("model")));
+  const Outcome done = run("bt-eval run --model model --latent latent --tasks math_sft --data data --out results --dtype float64 --device cpu");
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("50.00 %"));
+  EXPECT_THAT(done.out, HasSubstr("1.00 an answer; none after the prompt in 100.00 % of answers"));
+  EXPECT_EQ(run("bt-eval compare results results").code, 0);
+}
+
+TEST_F(BtEvalTest, RefusesAMethodOfAnotherShape) {
+  ModelConfig config = read_model_config(path("model"));
+  config.layers += 1;
+  config.window.push_back(0);
+  save_latent(config);
+  const Outcome refused = run("bt-eval run --model model --latent latent --tasks math_sft --data data --out results");
+  EXPECT_EQ(refused.code, 3) << refused.err;
+  EXPECT_FALSE(std::filesystem::exists(path("results")));
+}
+
+TEST_F(BtEvalTest, NamesTheNearestTask) {
+  const Outcome refused = run("bt-eval run --model model --tasks math_stf --data data --out results");
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("math_sft"));
+}
+
+TEST_F(BtEvalTest, MissingFilesAreExitThree) {
+  EXPECT_EQ(run("bt-eval run --model model --tasks gsm8k_sft --data data --out results").code, 3);
+  EXPECT_EQ(run("bt-eval run --model nowhere --tasks math_sft --data data --out results").code, 3);
+  EXPECT_EQ(run("bt-eval score --model model --input nowhere.jsonl --output out.jsonl").code, 3);
+  EXPECT_EQ(run("bt-generate --model model --input nowhere.jsonl").code, 3);
+}
+
+TEST_F(BtEvalTest, ScoresLines) {
+  write("in.jsonl", "{\"text\": \"abc\"}\n{\"ids\": [97, 98], \"note\": 1}\n");
+  const Outcome done = run("bt-eval score --model model --input in.jsonl --output scored.jsonl --device cpu");
+  ASSERT_EQ(done.code, 0) << done.err;
+  const auto lines = read_json_lines(path("scored.jsonl"));
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0].at("ids", "").dump(), "[256,97,98,99]");
+  EXPECT_EQ(lines[0].at("logprobs", "").as_array("").size(), 3u);
+  EXPECT_EQ(lines[1].at("note", "").as_int(""), 1);
+  EXPECT_TRUE(lines[1].contains("ppl"));
+}
+
+TEST_F(BtEvalTest, StreamsTheTextOfAPrompt) {
+  const Outcome done = run("bt-generate --model model --dtype float64 --device cpu --prompt '2+5\n'");
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(done.out, "\\boxed{7}\n");
+}
+
+TEST_F(BtEvalTest, ContinuesLinesInTheirOrder) {
+  write("in.jsonl", "{\"prompt\": \"a longer prompt\\n\", \"name\": \"x\"}\n{\"ids\": [10]}\n");
+  save_latent(read_model_config(path("model")));
+  const Outcome done =
+      run("bt-generate --model model --latent latent --dtype float64 --device cpu --input in.jsonl --max-new-tokens 4 --trace trace");
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(done.out,
+            "{\"prompt\":\"a longer prompt\\n\",\"name\":\"x\",\"completion\":\"\\\\box\",\"ids\":[92,98,111,120],"
+            "\"finish_reason\":\"length\",\"boundaries\":[17]}\n"
+            "{\"ids\":[92,98,111,120],\"prompt_ids\":[10],\"completion\":\"\\\\box\",\"finish_reason\":\"length\",\"boundaries\":[1]}\n");
+  EXPECT_EQ(read_json_lines(path("trace/trace.jsonl")).size(), 2u);
+}
+
+TEST_F(BtEvalTest, AnInterruptedGenerationEndsInGoodOrder) {
+  const InferenceModel endless = testing::scripted_model("ab");
+  endless.decoder().head['a'].copy_(endless.decoder().embedding['b']);
+  endless.decoder().head[testing::kByteEos].zero_();
+  save_backbone(endless.backbone, path("endless"));
+  load_tokenizer("bytes")->save(path("endless"));
+  write("interrupt.sh", BT_BINARY_DIR "/bin/bt-generate --model endless --device cpu --dtype float64 --threads 1 --prompt a "
+        "--max-new-tokens 100000 > text.txt & pid=$!\n"
+        "while [ ! -s text.txt ] && kill -0 $pid; do sleep 0.02; done; kill -INT $pid; wait $pid");
+  const int status = std::system(("cd '" + path("") + "' && sh interrupt.sh 2>err.txt").c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 130) << read_file(path("err.txt"));
+  const std::string text = read_file(path("text.txt"));
+  EXPECT_THAT(text, ::testing::StartsWith("ba"));
+  EXPECT_THAT(text, ::testing::EndsWith("\n"));
+}
+
+}  // namespace
+}  // namespace bt
