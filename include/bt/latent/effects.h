@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/TensorBody.h>
@@ -68,6 +69,12 @@ class Evict {
   virtual at::Tensor keep(const EventRows& events) const = 0;
 };
 
+// The frozen decoder's cache of one text, per layer: what a coprocessor reads.
+struct PrefixCache {
+  std::vector<at::Tensor> k_TGD, v_TGD;  // keys after RoPE
+  at::Tensor position_T;                 // int64
+};
+
 // Latents enter as embeddings after a boundary token and take positions of their own.
 enum class AppendKind { known, from_cache, recurrent };
 class Append {
@@ -76,7 +83,10 @@ class Append {
   virtual AppendKind kind() const = 0;
   virtual int64_t count() const = 0;
   // known: the M embeddings, [M, K], differentiable in `parameters` (the method's parameters without layers).
-  virtual at::Tensor embeddings_MK(at::TensorList parameters) const = 0;
+  virtual at::Tensor embeddings_MK(at::TensorList parameters) const;
+  // from_cache: the latents of B branches, [B, M, K]; branch b reads the rows of the prefix before end_B[b] (int64) and its
+  // latents take the positions that follow. Differentiable in the method's own parameters.
+  virtual at::Tensor latents_BMK(const PrefixCache& prefix, const at::Tensor& end_B) const;
 };
 
 // Adds a direction to the residual stream that enters a layer, at every token after a sequence's first boundary.
