@@ -11,6 +11,7 @@
 #include "bt/core/files.h"
 #include "bt/core/strings.h"
 #include "bt/format/safetensors.h"
+#include "bt/model/named_tensors.h"
 
 namespace bt {
 namespace {
@@ -145,16 +146,9 @@ void save_backbone(const Backbone& backbone, const std::string& folder) {
     fail_io({.what = "cannot make the folder", .where = folder});
   }
 
-  const TypeNames& type = names_of(backbone.decoder.embedding.scalar_type());
-  std::vector<at::Tensor> host;  // keeps the bytes alive until they are written
-  std::vector<TensorBytes> tensors;
-  for (const auto& [name, tensor] : backbone.parameters->named()) {
-    host.push_back(tensor.to(at::kCPU).contiguous());
-    const auto* data = static_cast<const std::byte*>(host.back().const_data_ptr());
-    tensors.push_back({name, type.dtype, host.back().sizes().vec(), {data, host.back().nbytes()}});
-  }
   const std::filesystem::path root(folder);
-  write_safetensors((root / "model.safetensors").string(), std::move(tensors), {{"format", "pt"}});
+  save_tensors((root / "model.safetensors").string(), backbone.parameters->named(), {{"format", "pt"}});
+  const TypeNames& type = names_of(backbone.decoder.embedding.scalar_type());
   const Json config = model_config_json(backbone.decoder.config, type.transformers);
   write_file_atomically((root / "config.json").string(), config.dump(2) + "\n");
 }
