@@ -34,11 +34,11 @@ TEST_P(AttentionMass, IsTheVotersMeanProbability) {
   }
 }
 
-TEST_P(AttentionMass, OfEveryQuerySumsToOneOverVisibleRows) {
-  if (GetParam().dead_rows) GTEST_SKIP() << "queries may see nothing";
+TEST_P(AttentionMass, OfEveryQuerySumsToTheShareThatSeesSomething) {
   const CacheProblem problem = random_problem(GetParam());
-  const at::Tensor voted = (problem.query_length_B > 0).to(at::kDouble);
-  testing::expect_near(mass(problem, problem.query_length_B).sum(1), voted, 1e-12);
+  const at::Tensor sees_BS = ops::visible_BST(problem.query_length_B, GetParam().queries, problem.kv, problem.spec.window).any(2);
+  const at::Tensor share_B = sees_BS.sum(1).to(at::kDouble) / problem.query_length_B.clamp_min(1);
+  testing::expect_near(mass(problem, problem.query_length_B).sum(1), share_B, 1e-12);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, AttentionMass, ::testing::Values(

@@ -1,0 +1,172 @@
+#include "bt/app/flops.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace bt {
+namespace {
+
+// Weights that multiply every token in one layer.
+struct LayerSizes {
+  int64_t queries, keys, qkv, all;
+};
+
+LayerSizes layer_sizes(const ModelConfig& c) {
+  const int64_t queries = c.heads * c.head_dim, keys = c.kv_heads * c.head_dim;
+  const int64_t qkv = c.hidden_size * (queries + 2 * keys);
+  return {queries, keys, qkv, qkv + queries * c.hidden_size + 3 * c.hidden_size * c.intermediate_size};
+}
+
+// Rows that a query at a position sees, itself included.
+int64_t visible(int64_t position, int64_t window) { return window > 0 ? std::min(position + 1, window) : position + 1; }
+
+// Pairs of a query of tokens [begin, end) and a row it sees, in a layer with the window.
+int64_t pairs(const Plan& plan, int64_t begin, int64_t end, int64_t window) {
+  int64_t sum = 0;
+  for (int64_t token = begin; token < end; ++token) sum += visible(plan.positions[static_cast<size_t>(token)], window);
+  return sum;
+}
+
+// Tokens before every event of their sequence, those after one, and the same split of the pairs of one layer.
+struct Split {
+  int64_t before = 0, after = 0;
+};
+
+Split tokens(const Plan& plan) {
+  Split out;
+  for (const Segment& segment : plan.segments) (segment.depth == 0 ? out.before : out.after) += segment.end - segment.begin;
+  return out;
+}
+
+Split pairs(const Plan& plan, int64_t window) {
+  Split out;
+  for (const Segment& segment : plan.segments) {
+    (segment.depth == 0 ? out.before : out.after) += pairs(plan, segment.begin, segment.end, window);
+  }
+  return out;
+}
+
+// Pairs of a voting query and a row it sees, over all events.
+int64_t voter_pairs(const Plan& plan, const RowChoiceOptions& options, int64_t window) {
+  int64_t sum = 0;
+  for (const PlanEvent& event : plan.events) {
+    const Segment& segment = plan.segments[static_cast<size_t>(event.segment)];
+    const int64_t voters = std::min({options.recent, event.rows - event.step_begin, segment.end - segment.begin});
+    sum += pairs(plan, segment.end - voters, segment.end, window);
+  }
+  return sum;
+}
+
+// The decoder's forward pass over all tokens, and the head's over the supervised ones.
+int64_t decoder_forward(const ModelConfig& model, const Plan& plan) {
+  const LayerSizes sizes = layer_sizes(model);
+  int64_t sum = 0;
+  for (const int64_t window : model.window) {
+    sum += 2 * plan.tokens() * sizes.all + 4 * sizes.queries * pairs(plan, 0, plan.tokens(), window);
+  }
+  return sum;
+}
+
+int64_t head_forward(const ModelConfig& model, const Plan& plan) {
+  return 2 * plan.supervised_tokens * model.hidden_size * model.vocab_size;
+}
+
+// A frozen decoder's part of a rewriting method's backward pass: the head, then the inputs of the tokens after the first
+// event. Nothing trains below layer 0's attention.
+int64_t frozen_backward(const ModelConfig& model, const Plan& plan) {
+  const LayerSizes sizes = layer_sizes(model);
+  const int64_t after = tokens(plan).after;
+  int64_t sum = head_forward(model, plan) - 2 * after * sizes.qkv;
+  for (size_t layer = 0; layer < model.window.size(); ++layer) {
+    const int64_t attention = layer == 0 ? 6 : 8;  // no queries in layer 0
+    sum += 2 * after * sizes.all + attention * sizes.queries * pairs(plan, model.window[layer]).after;
+  }
+  return sum;
+}
+
+// One block of the processor: its weights per row, its width, and the part of the weights that reads the entry.
+struct Block {
+  int64_t weights = 0, width = 0, input = 0;
+};
+
+StepFlops rewrite_flops(const ModelConfig& model, const Plan& plan, const RowChoiceOptions& rows, const Block& block) {
+  const LayerSizes sizes = layer_sizes(model);
+  StepFlops out{decoder_forward(model, plan) + head_forward(model, plan), frozen_backward(model, plan), 0};
+  for (const int64_t window : model.window) {
+    out.forward += 2 * sizes.queries * voter_pairs(plan, rows, window);
+    out.recomputed += 2 * sizes.queries * pairs(plan, window).after;
+    for (const PlanEvent& event : plan.events) {
+      const int64_t chosen = chosen_rows(event, rows, window);
+      const int64_t forward = 2 * block.weights * chosen + 4 * block.width * chosen * chosen;
+      out.forward += forward;
+      out.recomputed += forward;
+      out.backward += 2 * forward - 2 * block.input * chosen;
+    }
+  }
+  return out;
+}
+
+// Adapter weights per token and layer, and how many of the adapted projections read the layer's first norm.
+struct Adapters {
+  int64_t weights = 0, first = 0;
+};
+
+Adapters adapters(const ModelConfig& model, const LoraOptions& options) {
+  const LayerSizes sizes = layer_sizes(model);
+  Adapters out;
+  for (const std::string_view name : options.targets) {
+    const bool attention = name == "q" || name == "k" || name == "v";
+    const int64_t output = name == "q" ? sizes.queries : sizes.keys;
+    const int64_t both = attention ? model.hidden_size + output
+                                   : model.hidden_size + (name == "o" ? sizes.queries : model.intermediate_size);
+    out.weights += options.rank * both;
+    out.first += attention ? 1 : 0;
+  }
+  return out;
+}
+
+}  // namespace
+
+int64_t chosen_rows(const PlanEvent& event, const RowChoiceOptions& options, int64_t window) {
+  if (event.step_begin >= event.rows) return 0;
+  const int64_t reach = window > 0 ? std::max<int64_t>(0, event.rows - window + 1) : 0;  // first row the next token sees
+  const int64_t first = options.window == "step" ? event.step_begin : 0;
+  const int64_t recent_begin = std::max(first, event.rows - options.recent);
+  const int64_t recent = std::max<int64_t>(0, event.rows - std::max(recent_begin, reach));
+  const int64_t earlier = std::max<int64_t>(0, recent_begin - std::max(options.recall_exclude_first, reach));
+  return recent + std::min(options.recall, earlier);
+}
+
+StepFlops sft_flops(const ModelConfig& model, const Plan& plan) {
+  const int64_t forward = decoder_forward(model, plan) + head_forward(model, plan);
+  return {forward, 2 * forward, 0};
+}
+
+StepFlops processor_flops(const ModelConfig& model, const Plan& plan, const BtOptions& options) {
+  const int64_t width = options.width, entry = 2 * model.kv_heads * model.head_dim;
+  const int64_t weights = 2 * width * entry + 4 * width * width + 3 * width * options.feed_forward;
+  return rewrite_flops(model, plan, options.rows, {weights, width, width * entry});
+}
+
+StepFlops lora_flops(const ModelConfig& model, const Plan& plan, const LoraOptions& options) {
+  const LayerSizes sizes = layer_sizes(model);
+  const Adapters adapted = adapters(model, options);
+  const int64_t all = plan.tokens(), layers = model.layers;
+  const int64_t head = head_forward(model, plan), decoder = decoder_forward(model, plan);
+  const int64_t forward = decoder + head + 2 * all * layers * adapted.weights;
+  int64_t attention = 0;  // its backward pass is twice its forward pass; the projections' inputs once
+  for (const int64_t window : model.window) attention += 4 * sizes.queries * pairs(plan, 0, all, window);
+  const int64_t backward = decoder + attention + head - 2 * all * sizes.qkv + 4 * all * layers * adapted.weights -
+                           2 * all * adapted.first * options.rank * model.hidden_size;
+  return {forward, backward, 0};
+}
+
+std::optional<StepFlops> step_flops(const ModelConfig& model, const Plan& plan, const Options* method) {
+  if (method == nullptr) return sft_flops(model, plan);
+  if (const auto* bt = dynamic_cast<const BtOptions*>(method)) return processor_flops(model, plan, *bt);
+  if (const auto* constant = dynamic_cast<const ConstantRewriteOptions*>(method)) return rewrite_flops(model, plan, constant->rows, {});
+  if (const auto* lora = dynamic_cast<const LoraOptions*>(method)) return lora_flops(model, plan, *lora);
+  return std::nullopt;
+}
+
+}  // namespace bt

@@ -1,0 +1,123 @@
+// The formulas against a toy whose products are counted by hand, and the rows they assume against the engine's choice.
+#include "bt/app/flops.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "bt/runtime/teacher_forced.h"
+#include "support/tiny.h"
+
+namespace bt {
+namespace {
+
+// Width 4, 2 query heads and 1 key/value head of 2, feed-forward 3, 10 tokens of vocabulary.
+// One layer: q 4x4, k and v 4x2, o 4x4, gate, up and down 4x3 each: 16 + 16 + 16 + 36 = 84 weights, of which q, k, v 32.
+ModelConfig toy(int64_t layers) {
+  ModelConfig config;
+  config.vocab_size = 10;
+  config.hidden_size = 4;
+  config.intermediate_size = 3;
+  config.layers = layers;
+  config.heads = 2;
+  config.kv_heads = 1;
+  config.head_dim = 2;
+  config.window.assign(static_cast<size_t>(layers), 0);
+  return config;
+}
+
+// Prompt of 2, a step of 2 that ends with a newline, a last step of 1: events after rows 2 and 4. Tokens 1, 2 and 3
+// predict supervised ones.
+Plan toy_plan() {
+  const std::vector<int32_t> newline{7};
+  const Example example{{3, 4, 5, 7, 6}, 2, {0, 0, 1, 1, 1}, 0};
+  return make_plan({example}, BoundaryTable::from_ids(10, newline), {}, {});
+}
+
+TEST(Flops, OfSftAreCountedByHand) {
+  // Products with weights: 5 tokens x 84. Scores and outputs: 1 + 2 + 3 + 4 + 5 = 15 pairs x 2 heads x 2 wide, twice.
+  // Head: 3 tokens x 4 x 10. Forward: 2 (420 + 120 + 120).
+  const StepFlops flops = sft_flops(toy(1), toy_plan());
+  EXPECT_EQ(flops.forward, 1320);
+  EXPECT_EQ(flops.backward, 2640);
+  EXPECT_EQ(flops.total(), 3960);
+  EXPECT_EQ(sft_flops(toy(2), toy_plan()).forward, 1320 + 2 * (420 + 120));
+}
+
+TEST(Flops, OfAWindowCountOnlyWhatQueriesSee) {
+  ModelConfig config = toy(1);
+  config.window = {2};  // 1 + 2 + 2 + 2 + 2 = 9 pairs
+  EXPECT_EQ(sft_flops(config, toy_plan()).forward, 2 * (420 + 9 * 8 + 120));
+}
+
+TEST(Flops, OfTheProcessorAreCountedByHand) {
+  BtOptions options;
+  options.rows.recall = 1;
+  options.rows.recent = 2;
+  options.width = 3;
+  options.feed_forward = 5;
+  // Event 1: the 2 prompt rows. Event 2: the 2 rows of the step and 1 earlier one. Voters: rows 0, 1 and rows 2, 3, which
+  // see 1 + 2 + 3 + 4 = 10 rows. Block: entries of 4; w_in 3x4, qkv 9x3, o 3x3, gate, up and down 3x5, w_out 4x3:
+  // 12 + 27 + 9 + 45 + 12 = 105 weights; attention over 2x2 and 3x3 pairs, 3 wide, twice.
+  constexpr int64_t block = 105 * (2 + 3) + (4 + 9) * 3 * 2;
+  StepFlops flops = processor_flops(toy(1), toy_plan(), options);
+  EXPECT_EQ(flops.forward, 1320 + 2 * (10 * 4 + block));
+  // Backward: the head's input; for the 3 tokens after event 1 the inputs of o, gate, up and down (84 - 32 weights), and
+  // of 3 + 4 + 5 = 12 pairs probabilities, keys and values; the block twice, but for the input of w_in.
+  EXPECT_EQ(flops.backward, 2 * (120 + 3 * 52 + 3 * 12 * 4 + 2 * block - 12 * 5));
+  EXPECT_EQ(flops.recomputed, 2 * (12 * 4 + block));
+  // A second layer also needs the inputs of q, k and v, and the queries.
+  const StepFlops two = processor_flops(toy(2), toy_plan(), options);
+  EXPECT_EQ(two.backward - flops.backward, 2 * (3 * 84 + 4 * 12 * 4 + 2 * block - 12 * 5));
+}
+
+TEST(Flops, OfTheConstantRewriteHaveNoBlock) {
+  ConstantRewriteOptions options;
+  options.rows.recent = 2;
+  const auto flops = step_flops(toy(1), toy_plan(), &options);
+  ASSERT_TRUE(flops.has_value());
+  EXPECT_EQ(flops->forward, 1320 + 2 * 10 * 4);
+  EXPECT_EQ(flops->backward, 2 * (120 + 3 * 52 + 3 * 12 * 4));
+}
+
+TEST(Flops, OfLoraAreCountedByHand) {
+  LoraOptions options;
+  options.rank = 1;
+  options.targets = {"q", "v", "down"};
+  // Adapters: q 4 + 4, v 4 + 2, down 3 + 4: 21 weights. Backward: the head's input, the inputs of all but q, k and v, the
+  // attention twice, adapters twice but for the inputs of q's and v's A, which nothing needs.
+  const StepFlops flops = lora_flops(toy(1), toy_plan(), options);
+  EXPECT_EQ(flops.forward, 1320 + 2 * 5 * 21);
+  EXPECT_EQ(flops.backward, 2 * (120 + 5 * 52 + 2 * 120 + 5 * (2 * 21 - 2 * 4)));
+}
+
+TEST(Flops, OfOtherMethodsAreNotKnown) {
+  const EvictOptions options;
+  EXPECT_FALSE(step_flops(toy(1), toy_plan(), &options).has_value());
+}
+
+TEST(Flops, AssumeTheRowsThatTheEngineChooses) {
+  ModelConfig config = testing::tiny_config();
+  config.window = {0, 6, 9};
+  const Backbone backbone = testing::tiny_backbone(config, false);
+  for (const bool before : {false, true}) {
+    for (const std::string window : {"step", "recent"}) {
+      BtOptions options = testing::tiny_bt();
+      options.rows.window = window;
+      options.rows.recall_exclude_first = 1;
+      TriggerOptions trigger;
+      trigger.before_boundary_token = before;
+      const Plan plan = make_plan(testing::random_batch(5), testing::tiny_table(), trigger, {testing::kEos});
+      const auto method = make_method("bt", options, testing::tiny_context(config));
+      const Forward forward = teacher_forced(backbone.decoder, method.get(), to_device(plan, at::kCPU), {.record_rows = true});
+      for (size_t layer = 0; layer < forward.rows.size(); ++layer) {
+        int64_t assumed = 0, found = 0;
+        for (const PlanEvent& event : plan.events) assumed += chosen_rows(event, options.rows, config.window[layer]);
+        for (const at::Tensor& rows_EW : forward.rows[layer]) found += (rows_EW >= 0).sum().item<int64_t>();
+        EXPECT_EQ(assumed, found) << window << (before ? " before" : " after") << ", layer " << layer;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bt
