@@ -1,0 +1,64 @@
+// Decoding with all slots live: the decoder alone, and with the Cache Processor acting every few tokens.
+#include <ATen/ATen.h>
+
+#include "bench.h"
+#include "bench_models.h"
+#include "bt/core/strings.h"
+#include "bt/runtime/decoding.h"
+
+namespace bt {
+namespace {
+
+struct DecodingModel {
+  Backbone backbone;
+  std::unique_ptr<Method> method;
+  BoundaryTable table;
+};
+
+// Greedy decoding whose tokens are then replaced, so that a step ends every `step_tokens` tokens.
+ChooseTokens steps_of(int64_t step_tokens) {
+  return [step_tokens, greedy = sampler({})](const at::Tensor& logits_AV, const std::vector<LogitRow>& rows) {
+    std::vector<int32_t> ids = greedy(logits_AV, rows);
+    for (size_t a = 0; a < rows.size(); ++a) ids[a] = (rows[a].generated + 1) % step_tokens == 0 ? kBenchNewline : 5;
+    return ids;
+  };
+}
+
+void decode(const DecodingModel& model, const BenchSize& size, int64_t new_tokens) {
+  at::NoGradGuard no_grad;
+  const int64_t prompt = size.batch[0].prompt_length;
+  Decoding engine(model.backbone.decoder, model.method.get(), model.table, {}, {}, {.slots = size.sequences, .capacity = prompt + new_tokens + 64},
+                  steps_of(size.step_tokens));
+  std::vector<DecodingRequest> requests;
+  for (const Example& one : size.batch) {
+    requests.push_back({static_cast<uint64_t>(one.source), {one.ids.begin(), one.ids.begin() + prompt}, new_tokens});
+  }
+  engine.admit(requests);
+  while (!engine.idle()) engine.step();
+}
+
+Variant variant(std::string name, const BenchSize& size, const c10::TensorOptions& options, bool with_processor) {
+  const int64_t new_tokens = 3 * size.step_tokens;
+  auto model = std::make_shared<DecodingModel>();
+  model->backbone = make_backbone(size.model, options, 1, /*trainable=*/false);
+  if (with_processor) model->method = make_method("bt", size.processor, {size.model, options, 1});
+  model->table = bench_boundaries(size.model);
+  return {.name = std::move(name), .run = [model, size, new_tokens] { decode(*model, size, new_tokens); },
+          .tokens = static_cast<double>(size.sequences * new_tokens)};
+}
+
+Bench decoding(BenchSize (*make_size)()) {
+  const BenchSize size = make_size();
+  return {"decode/" + size.name, str(size.shape, "; a step of ", size.step_tokens, " tokens, prefill included"),
+          [make_size](const c10::TensorOptions& options) {
+            const BenchSize chosen = make_size();
+            return std::vector<Variant>{variant("the decoder alone", chosen, options, false),
+                                        variant("with the processor", chosen, options, true)};
+          }};
+}
+
+}  // namespace
+
+std::vector<Bench> decoding_benches() { return {decoding(quickstart_size), decoding(gsm8k_like_size)}; }
+
+}  // namespace bt

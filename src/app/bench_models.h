@@ -1,0 +1,28 @@
+// The two sizes that benches run at: the quickstart's, and one like a small model on GSM8K.
+#pragma once
+
+#include <memory>
+
+#include "bt/data/plan.h"
+#include "bt/latent/method.h"
+#include "bt/model/decoder.h"
+#include "bt/options/method_options.h"
+
+namespace bt {
+
+struct BenchSize {
+  std::string name, shape;
+  ModelConfig model;
+  BtOptions processor;
+  int64_t sequences = 0, step_tokens = 0;
+  std::vector<Example> batch;
+};
+
+BenchSize quickstart_size();
+BenchSize gsm8k_like_size();
+
+BoundaryTable bench_boundaries(const ModelConfig& model);
+
+inline constexpr int32_t kBenchNewline = 2;
+
+}  // namespace bt

@@ -1,0 +1,26 @@
+#include "bt/options/bench_options.h"
+
+#include "bt/core/error.h"
+#include "machine_options.h"
+
+namespace bt {
+
+void BenchOptions::fields(OptionFields& f) {
+  f.field("filter", filter, {.help = "only benches whose name holds this text"});
+  f.field("json", json, {.help = "file for the results"});
+  f.field("repetitions", repetitions, {.help = "timed runs of every variant", .min = 5, .max = 10000});
+  f.field("clock", clock, {.help = "cpu: time of the process, for --threads 1 on a busy machine", .choices = {"wall", "cpu"}});
+  machine_fields(f, device, dtype, threads);
+}
+
+void BenchOptions::validate() const {
+  check_device(device);
+  if (clock == "cpu" && (device != "cpu" || threads != 1)) {
+    fail_usage({.what = "the process's CPU time says nothing about several threads or a GPU",
+                .where = "--clock",
+                .found = "cpu",
+                .next_step = "add --device cpu --threads 1, or leave --clock out"});
+  }
+}
+
+}  // namespace bt
