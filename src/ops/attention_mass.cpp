@@ -25,15 +25,16 @@ at::Tensor attention_mass_aten(const at::Tensor& q_BSHD, const at::Tensor& lse_B
   const at::Tensor votes_BV = slot_V.unsqueeze(0) >= -count_B.unsqueeze(1);
   const at::Tensor visible_BST = visible_rows(query_length_B, q_BSHD.size(1), length_B, position_BT, alive_BT, window);
   const at::Tensor visible_BVT = visible_BST.gather(1, query_BV.unsqueeze(2).expand({batch, voters, rows}));
-  const at::Tensor scores = grouped_scores(newest(q_BSHD, query_BV), k_BGTD, visible_BVT, {scale, softcap, window});
-  // A query that sees nothing has lse -inf; a finite bound above the hidden scores makes its probabilities 0.
-  const at::Tensor lse = newest(lse_BSH.clamp_min(0.5 * kHiddenScore).unsqueeze(3), query_BV)  // [B, V, H, 1]
+  at::Tensor probabilities = grouped_scores(newest(q_BSHD, query_BV), k_BGTD, {scale, softcap, window});
+  const at::Tensor lse = newest(lse_BSH.unsqueeze(3), query_BV)                         // [B, V, H, 1]
                              .view({batch, voters, k_BGTD.size(1), -1})
                              .permute({0, 2, 3, 1})
                              .unsqueeze(4);
-  const at::Tensor weight = votes_BV.to(type) / (count_B.clamp_min(1).unsqueeze(1) * heads);
-  const at::Tensor probabilities = (scores - lse).exp_();
-  return (probabilities * weight.view({batch, 1, 1, voters, 1})).sum(at::IntArrayRef{1, 2, 3});
+  const at::Tensor weight_BV = votes_BV.to(type) / (count_B.clamp_min(1).unsqueeze(1) * heads);
+  const at::Tensor weight = weight_BV.view({batch, 1, 1, voters}).expand({batch, k_BGTD.size(1), lse.size(2), voters});
+  probabilities.sub_(lse).exp_();
+  hide_(probabilities, visible_BVT, 0);
+  return at::bmm(weight.reshape({batch, 1, heads * voters}), probabilities.view({batch, heads * voters, rows})).squeeze(1);
 }
 
 }  // namespace

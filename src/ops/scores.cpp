@@ -20,8 +20,7 @@ at::Tensor visible_rows(const at::Tensor& query_length_B, int64_t queries, const
   return visible_BST;
 }
 
-at::Tensor grouped_scores(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD, const at::Tensor& visible_BST,
-                          const AttentionSpec& spec) {
+at::Tensor grouped_scores(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD, const AttentionSpec& spec) {
   const int64_t batch = q_BSHD.size(0), queries = q_BSHD.size(1), heads = q_BSHD.size(2), width = q_BSHD.size(3);
   const int64_t groups = k_BGTD.size(1), rows = k_BGTD.size(2), share = heads / groups;
   const auto type = accumulation_type(q_BSHD.scalar_type());
@@ -31,9 +30,12 @@ at::Tensor grouped_scores(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD, co
                            .permute({0, 2, 3, 1, 4})
                            .reshape({batch * groups, share * queries, width});
   const at::Tensor k = k_BGTD.to(type).reshape({batch * groups, rows, width});
-  at::Tensor scores = at::bmm(q, k.transpose(1, 2)).view({batch, groups, share, queries, rows});
-  if (spec.softcap > 0) scores = (scores / spec.softcap).tanh() * spec.softcap;
-  return scores.masked_fill(visible_BST.logical_not().view({batch, 1, 1, queries, rows}), kHiddenScore);
+  const at::Tensor scores = at::bmm(q, k.transpose(1, 2)).view({batch, groups, share, queries, rows});
+  return spec.softcap > 0 ? (scores / spec.softcap).tanh() * spec.softcap : scores;
+}
+
+void hide_(at::Tensor& x_BGHST, const at::Tensor& visible_BST, double value) {
+  x_BGHST.masked_fill_(visible_BST.logical_not().view({visible_BST.size(0), 1, 1, visible_BST.size(1), visible_BST.size(2)}), value);
 }
 
 TORCH_LIBRARY_IMPL(bt, CompositeExplicitAutograd, m) { m.impl("visible", visible_rows); }

@@ -15,9 +15,11 @@ inline at::ScalarType accumulation_type(at::ScalarType type) {
 // Stands for minus infinity where an all-hidden row must stay finite through softmax and its gradient.
 inline constexpr double kHiddenScore = -1e30;
 
-// Scores of grouped queries, [B, G, H/G, S, T]; hidden pairs hold kHiddenScore.
-at::Tensor grouped_scores(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD, const at::Tensor& visible_BST,
-                          const AttentionSpec& spec);
+// Scores of grouped queries and all rows, hidden ones too: [B, G, H/G, S, T].
+at::Tensor grouped_scores(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD, const AttentionSpec& spec);
+
+// Sets what a query does not see, in place.
+void hide_(at::Tensor& x_BGHST, const at::Tensor& visible_BST, double value = kHiddenScore);
 
 at::Tensor visible_rows(const at::Tensor& query_length_B, int64_t queries, const at::Tensor& length_B,
                         const at::Tensor& position_BT, const std::optional<at::Tensor>& alive_BT, int64_t window);

@@ -5,6 +5,23 @@
 namespace bt::ops {
 namespace {
 
+bool recorded(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  return at::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad());
+}
+
+// The flash kernel over grouped queries: [B, G, H/G * S, D] and a mask of its own for every query.
+std::tuple<at::Tensor, at::Tensor> flash_on_cpu(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,
+                                                const at::Tensor& visible_BST, double scale) {
+  const int64_t batch = q_BSHD.size(0), queries = q_BSHD.size(1), heads = q_BSHD.size(2), width = q_BSHD.size(3);
+  const int64_t groups = k_BGTD.size(1), rows = k_BGTD.size(2), share = heads / groups;
+  const at::Tensor q = q_BSHD.view({batch, queries, groups, share, width}).permute({0, 2, 3, 1, 4}).reshape({batch, groups, share * queries, width});
+  const at::Tensor bias_BST = at::zeros(visible_BST.sizes(), q_BSHD.options()).masked_fill_(visible_BST.logical_not(), kHiddenScore);
+  const at::Tensor bias = bias_BST.view({batch, 1, 1, queries, rows}).expand({batch, 1, share, queries, rows}).reshape({batch, 1, share * queries, rows});
+  const auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(q, k_BGTD, v_BGTD, 0.0, /*is_causal=*/false, bias, scale);
+  return {out.reshape({batch, groups, share, queries, width}).permute({0, 3, 1, 2, 4}).reshape({batch, queries, heads, width}),
+          lse.reshape({batch, groups, share, queries}).permute({0, 3, 1, 2}).reshape({batch, queries, heads})};
+}
+
 std::tuple<at::Tensor, at::Tensor> segment_attention_aten(
     const at::Tensor& q_BSHD, const at::Tensor& query_length_B, const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,
     const at::Tensor& length_B, const at::Tensor& position_BT, const std::optional<at::Tensor>& alive_BT, double scale,
@@ -16,8 +33,18 @@ std::tuple<at::Tensor, at::Tensor> segment_attention_aten(
     return {at::zeros_like(q_BSHD), at::full({batch, queries, heads}, -std::numeric_limits<double>::infinity(), q_BSHD.options().dtype(type))};
   }
   const at::Tensor visible_BST = visible_rows(query_length_B, queries, length_B, position_BT, alive_BT, window);
-  const at::Tensor scores = grouped_scores(q_BSHD, k_BGTD, visible_BST, {scale, softcap, window});
-  const at::Tensor sees_any_BS = visible_BST.any(2);
+  const at::Tensor blind_BS = visible_BST.any(2).logical_not();
+  const auto seen = [&](const at::Tensor& out_BSHD, const at::Tensor& lse_BSH) {
+    return std::tuple(out_BSHD.masked_fill(blind_BS.view({batch, queries, 1, 1}), 0).to(q_BSHD.scalar_type()),
+                      lse_BSH.masked_fill(blind_BS.unsqueeze(2), -std::numeric_limits<double>::infinity()));
+  };
+  const bool wide = type == q_BSHD.scalar_type();  // half types: the kernel rounds probabilities
+  if (wide && softcap == 0 && q_BSHD.device().is_cpu() && !recorded(q_BSHD, k_BGTD, v_BGTD)) {
+    const auto [out_BSHD, lse_BSH] = flash_on_cpu(q_BSHD, k_BGTD, v_BGTD, visible_BST, scale);
+    return seen(out_BSHD, lse_BSH);
+  }
+  at::Tensor scores = grouped_scores(q_BSHD, k_BGTD, {scale, softcap, window});
+  hide_(scores, visible_BST);
   const at::Tensor lse_BSH = scores.detach().logsumexp(-1).permute({0, 3, 1, 2}).reshape({batch, queries, heads});
   const at::Tensor v = v_BGTD.to(type).reshape({batch * groups, rows, width});
   const at::Tensor probabilities = scores.softmax(-1).view({batch * groups, share * queries, rows});
@@ -25,9 +52,7 @@ std::tuple<at::Tensor, at::Tensor> segment_attention_aten(
                                   .view({batch, groups, share, queries, width})
                                   .permute({0, 3, 1, 2, 4})
                                   .reshape({batch, queries, heads, width});
-  const at::Tensor blind_BS = sees_any_BS.logical_not();
-  return {out_BSHD.masked_fill(blind_BS.view({batch, queries, 1, 1}), 0).to(q_BSHD.scalar_type()),
-          lse_BSH.masked_fill(blind_BS.unsqueeze(2), -std::numeric_limits<double>::infinity())};
+  return seen(out_BSHD, lse_BSH);
 }
 
 }  // namespace

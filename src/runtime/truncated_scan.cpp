@@ -20,14 +20,14 @@ class Node : public torch::autograd::Function<Node> {
     saved.insert(saved.end(), inputs.begin() + 3, inputs.end());
     context->save_for_backward(saved);
     context->saved_data["state"] = c10::IValue::make_capsule(state);
-    return scan_forward(*state, live, inputs.slice(3));
+    return scan_forward(*state, live);
   }
 
   static variable_list backward(AutogradContext* context, variable_list grad) {
     const auto saved = context->get_saved_variables();
     const auto capsule = context->saved_data["state"].toCapsule();
-    const auto& state = static_cast<const ScanState&>(*capsule);
-    ScanGradients d = scan_backward(state, saved[0], at::TensorList(saved).slice(1), grad[0].contiguous());
+    auto& state = static_cast<ScanState&>(*capsule);
+    ScanGradients d = scan_backward(state, saved[0], grad[0].contiguous());
     variable_list out{d.q_nHD, d.k_nGD, d.v_nGD};
     out.insert(out.end(), d.parameters.begin(), d.parameters.end());
     out.emplace_back();  // the state
@@ -49,6 +49,8 @@ TruncatedScan truncated_scan(const DevicePlan& plan, const Effects& effects, int
   state->prompt_lse_BSH = prompt_lse_BSH;
   state->replay = replay;
   state->live_needs_grad = at::GradMode::is_enabled() && live.q_NHD.requires_grad();
+  state->leaves = leaves_of(parameters);
+  state->keeps_activations = at::GradMode::is_enabled() && live.q_NHD.device().is_cpu();
   std::vector<at::Tensor> inputs{live.q_NHD, live.k_NGD, live.v_NGD};
   inputs.insert(inputs.end(), parameters.begin(), parameters.end());
   TruncatedScan out;

@@ -1,7 +1,4 @@
 #include <ATen/ATen.h>
-#include <torch/csrc/autograd/autograd.h>
-
-#include <algorithm>
 
 #include "../ops/scores.h"
 #include "bt/ops/ops.h"
@@ -9,45 +6,6 @@
 
 namespace bt {
 namespace {
-
-// Tables of all depths on top of each other, right-padded to `width` with `fill`.
-at::Tensor stack_padded(const std::vector<at::Tensor>& parts, int64_t width, const at::Scalar& fill) {
-  std::vector<at::Tensor> padded;
-  for (const at::Tensor& part : parts) {
-    std::vector<int64_t> pad(static_cast<size_t>(2 * (part.dim() - 1)), 0);
-    pad.back() = width - part.size(1);
-    padded.push_back(at::constant_pad_nd(part, pad, fill));
-  }
-  return at::cat(padded);
-}
-
-// All events as one batch, [1, Z, W, …].
-struct AllEvents {
-  Events events;
-  at::Tensor rows_ZW;
-};
-
-AllEvents all_events(const ScanState& state) {
-  const LiveSegments& live = state.plan->live;
-  int64_t width = 0;
-  for (const ScanEvent& event : state.events) width = std::max(width, event.rows_EW.size(1));
-  std::vector<at::Tensor> rows, kinds, entries;
-  for (const ScanEvent& event : state.events) {
-    rows.push_back(event.rows_EW);
-    kinds.push_back(event.kind_EW);
-    entries.push_back(event.u_EWC);
-  }
-  AllEvents all;
-  all.rows_ZW = stack_padded(rows, width, -1);
-  all.events.layer_begin = state.layer;
-  all.events.layer_end = state.layer + 1;
-  all.events.u_YEWC = stack_padded(entries, width, 0).unsqueeze(0);
-  all.events.kind_YEW = stack_padded(kinds, width, 0).unsqueeze(0);
-  all.events.position_YEW = live.position_ZT.gather(1, all.rows_ZW.clamp_min(0)).unsqueeze(0);
-  all.events.source_E = state.plan->source_B.index_select(0, live.sequence_Z);
-  all.events.ordinal_E = live.ordinal_Z;
-  return all;
-}
 
 // Keys and values every live segment attended to.
 KvView all_caches(const ScanState& state) {
@@ -81,13 +39,14 @@ AttentionGradients attention_backward(const ScanState& state, const KvView& kv, 
   const int64_t queries = heads / groups * live.width;
   const auto type = ops::accumulation_type(q_ZSHD.scalar_type());
   const at::Tensor visible_ZST = ops::visible_BST(live.query_length_Z, live.width, kv, spec.window);
-  const at::Tensor scores = ops::grouped_scores(q_ZSHD, kv.k_BGTD, visible_ZST, spec);
+  at::Tensor scores = ops::grouped_scores(q_ZSHD, kv.k_BGTD, spec);
+  ops::hide_(scores, visible_ZST);
   const at::Tensor p = scores.softmax(-1).view({batch, queries, live.rows});
   const at::Tensor real_ZS = at::arange(live.width, live.query_length_Z.options()).unsqueeze(0) < live.query_length_Z.unsqueeze(1);
   const at::Tensor d_out = grouped(d_out_ZSHD.to(type) * real_ZS.view({live.count, live.width, 1, 1}), groups);
   const at::Tensor k = kv.k_BGTD.to(type).reshape({batch, live.rows, width}), v = kv.v_BGTD.to(type).reshape({batch, live.rows, width});
   const at::Tensor d_p = at::bmm(d_out, v.transpose(1, 2));
-  at::Tensor d_score = p * (d_p - (p * d_p).sum(-1, /*keepdim=*/true));
+  at::Tensor d_score = at::_softmax_backward_data(d_p, p, -1, p.scalar_type());
   if (spec.softcap > 0) {
     const at::Tensor capped = (scores / spec.softcap).view_as(d_score).masked_fill(p == 0, 0);
     d_score = d_score * (1 - capped.square());
@@ -102,39 +61,16 @@ AttentionGradients attention_backward(const ScanState& state, const KvView& kv, 
   return d;
 }
 
-// The processor once more over all events, with gradients to its parameters.
-std::vector<at::Tensor> edit_backward(const ScanState& state, const AllEvents& all, at::TensorList parameters, const at::Tensor& d_new_ZWC) {
-  at::AutoGradMode record(true);
-  std::vector<at::Tensor> leaves, wanted;
-  for (const at::Tensor& parameter : parameters) {
-    leaves.push_back(parameter.detach().requires_grad_(parameter.requires_grad()));
-    if (parameter.requires_grad()) wanted.push_back(leaves.back());
-  }
-  if (wanted.empty()) return std::vector<at::Tensor>(parameters.size());
-  const Edit edit = state.effects.rewrite->edit(all.events, leaves);
-  const at::Tensor change = edit.gate * edit.delta_YEWC;
-  const auto grads = torch::autograd::grad({change}, wanted, {d_new_ZWC.unsqueeze(0).to(change.scalar_type())},
-                                           /*retain_graph=*/false, /*create_graph=*/false, /*allow_unused=*/true);
-  std::vector<at::Tensor> out;
-  size_t next = 0;
-  for (const at::Tensor& parameter : parameters) out.push_back(parameter.requires_grad() ? grads[next++] : at::Tensor());
-  return out;
-}
-
 }  // namespace
 
-ScanGradients scan_backward(const ScanState& state, const at::Tensor& q_nHD, at::TensorList parameters, const at::Tensor& d_out_nHD) {
+ScanGradients scan_backward(ScanState& state, const at::Tensor& q_nHD, const at::Tensor& d_out_nHD) {
   const LiveSegments& live = state.plan->live;
   ScanGradients out;
-  out.parameters.resize(parameters.size());
+  out.parameters.resize(state.leaves.size());
   if (live.width == 0) return out;
   const KvView kv = all_caches(state);
   const AttentionGradients d = attention_backward(state, kv, padded(q_nHD, live), padded(d_out_nHD, live));
-  if (state.effects.rewrite != nullptr) {
-    const AllEvents all = all_events(state);
-    const KvView d_kv{d.k_ZGTD, d.v_ZGTD, {}, {}, {}};
-    out.parameters = edit_backward(state, all, parameters, ops::gather_rows(d_kv, all.rows_ZW));
-  }
+  if (state.effects.rewrite != nullptr) out.parameters = edit_gradients(state, {d.k_ZGTD, d.v_ZGTD, {}, {}, {}});
   if (!state.live_needs_grad) return out;
   const c10::List<std::optional<at::Tensor>> own{live.segment_n, std::nullopt, live.row_n};
   const auto type = q_nHD.scalar_type();

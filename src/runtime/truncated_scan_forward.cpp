@@ -40,15 +40,15 @@ KvView view(const ScanState& state, const Running& running, int64_t depth) {
           rows(running.alive_BT, 1)};
 }
 
-void rewrite(ScanState& state, Running& running, int64_t depth, const KvView& kv, const EventRows& rows, at::TensorList parameters) {
+void rewrite(ScanState& state, Running& running, int64_t depth, const KvView& kv, const EventRows& rows) {
   const at::Tensor* replay = state.replay != nullptr ? &(*state.replay)[static_cast<size_t>(depth)] : nullptr;
   const ChosenRows chosen = choose_rows(*state.effects.rewrite, rows, replay);
   const at::Tensor& rows_EW = chosen.rows_EW;
   const at::Tensor u_EWC = ops::gather_rows(kv, rows_EW);
-  const Edit edit = state.effects.rewrite->edit(rewrite_events(*state.plan, depth, state.layer, u_EWC, chosen), parameters);
-  ops::edit_rows_(kv, rows_EW, u_EWC, edit.delta_YEWC.squeeze(0), edit.gate.squeeze(0));
-  state.size.add(edit.gate * edit.delta_YEWC, u_EWC);
-  state.events.push_back({rows_EW, chosen.kind_EW, u_EWC});
+  const at::Tensor change_EWC = change_of(state, rewrite_events(*state.plan, depth, state.layer, u_EWC, chosen));
+  ops::edit_rows_(kv, rows_EW, u_EWC, change_EWC, at::ones({1}, change_EWC.options().requires_grad(false)));
+  state.size.add(change_EWC, u_EWC);
+  state.events.push_back({rows_EW, chosen.kind_EW, u_EWC, state.keeps_activations ? change_EWC : at::Tensor()});
 
   const int64_t slots = rows_EW.numel(), groups = kv.k_BGTD.size(1), width = kv.k_BGTD.size(3);
   running.pool.push_back(ops::gather_rows(kv, rows_EW).view({slots, 2, groups, width}));
@@ -58,12 +58,12 @@ void rewrite(ScanState& state, Running& running, int64_t depth, const KvView& kv
   running.pool_rows += slots;
 }
 
-void act(ScanState& state, Running& running, int64_t depth, const at::Tensor& q_BSHD, const at::Tensor& lse_BSH, at::TensorList parameters) {
+void act(ScanState& state, Running& running, int64_t depth, const at::Tensor& q_BSHD, const at::Tensor& lse_BSH) {
   const DepthPlan& at_depth = depth_of(state, depth);
   const KvView whole = view(state, running, depth), kv = event_view(whole, at_depth.events);
   const at::Tensor mass_ET = event_mass(at_depth, q_BSHD, lse_BSH, whole, state.spec, voters_of(state.effects));
   const EventRows rows = event_rows(*state.plan, depth, kv, mass_ET, state.layer, state.spec.window);
-  if (state.effects.rewrite != nullptr) rewrite(state, running, depth, kv, rows, parameters);
+  if (state.effects.rewrite != nullptr) rewrite(state, running, depth, kv, rows);
   if (state.effects.evict != nullptr) kv.alive_BT.copy_(state.effects.evict->keep(rows));
 }
 
@@ -74,7 +74,7 @@ at::Tensor padded(const at::Tensor& x_nHD, const DepthPlan& depth) {
 
 }  // namespace
 
-at::Tensor scan_forward(ScanState& state, const Qkv& live, at::TensorList parameters) {
+at::Tensor scan_forward(ScanState& state, const Qkv& live) {
   const DevicePlan& plan = *state.plan;
   Running running = start(state, live);
   at::Tensor out_nHD = at::empty_like(live.q_NHD);
@@ -93,7 +93,7 @@ at::Tensor scan_forward(ScanState& state, const Qkv& live, at::TensorList parame
       lse_BSH = attended.lse_BSH;
       out_nHD.narrow(0, first, count).copy_(attended.out_BSHD.reshape({-1, q_BSHD.size(2), q_BSHD.size(3)}).index_select(0, at_depth.slot_n));
     }
-    if (at_depth.events > 0) act(state, running, depth, q_BSHD, lse_BSH, parameters);
+    if (at_depth.events > 0) act(state, running, depth, q_BSHD, lse_BSH);
   }
   state.pool_R2GD = at::cat(running.pool);
   return out_nHD;

@@ -16,6 +16,7 @@ namespace bt {
 struct ScanEvent {
   at::Tensor rows_EW, kind_EW;  // chosen rows
   at::Tensor u_EWC;             // entries before the rewrite
+  at::Tensor change_EWC;        // what was added to them, with its graph where activations are kept
 };
 
 struct ScanState : torch::CustomClassHolder {
@@ -27,6 +28,10 @@ struct ScanState : torch::CustomClassHolder {
   at::Tensor prompt_lse_BSH;
   const std::vector<at::Tensor>* replay = nullptr;
   bool live_needs_grad = false;          // gradients of q, k, v of the live tokens are wanted
+  // Kept activations save the backward pass from running the edit again: worth their memory on a CPU. Elsewhere the edit
+  // runs again over all events as one batch.
+  bool keeps_activations = false;
+  std::vector<at::Tensor> leaves;        // the parameters, cut off from the pass's own graph
 
   std::vector<ScanEvent> events;         // by depth
   std::vector<at::Tensor> table_BT;      // by depth >= 1: pool rows of the cache a live segment attends to
@@ -36,12 +41,22 @@ struct ScanState : torch::CustomClassHolder {
 };
 
 // Forward without gradients; fills the state. Returns the live tokens' attention output.
-at::Tensor scan_forward(ScanState& state, const Qkv& live, at::TensorList parameters);
+at::Tensor scan_forward(ScanState& state, const Qkv& live);
 
 struct ScanGradients {
   at::Tensor q_nHD, k_nGD, v_nGD;        // of the live tokens; undefined when not wanted
   std::vector<at::Tensor> parameters;
 };
-ScanGradients scan_backward(const ScanState& state, const at::Tensor& q_nHD, at::TensorList parameters, const at::Tensor& d_out_nHD);
+ScanGradients scan_backward(ScanState& state, const at::Tensor& q_nHD, const at::Tensor& d_out_nHD);
+
+// The rewrites (truncated_scan_edits.cpp).
+std::vector<at::Tensor> leaves_of(at::TensorList parameters);
+// gate * delta of one boundary's events, [E, W, C]; with a graph where activations are kept.
+at::Tensor change_of(const ScanState& state, const Events& events);
+// The parameters' gradients, given those of the caches of all live segments. Uses kept graphs up.
+std::vector<at::Tensor> edit_gradients(ScanState& state, const KvView& d_kv);
+
+// Tables [e, width of its own, …] of all depths on top of each other, right-padded to `width` with `fill`.
+at::Tensor stack_padded(const std::vector<at::Tensor>& parts, int64_t width, const at::Scalar& fill);
 
 }  // namespace bt
