@@ -1,5 +1,7 @@
 #include "bt/data/dataset.h"
 
+#include <unistd.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,7 +21,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 std::string written(const std::string& name, const std::string& text) {
-  const std::string path = std::filesystem::path(::testing::TempDir()) / ("bt_dataset_" + name);
+  const std::string path = std::filesystem::path(::testing::TempDir()) / ("bt_dataset_" + std::to_string(::getpid()) + "_" + name);
   write_file_atomically(path, text);
   return path;
 }

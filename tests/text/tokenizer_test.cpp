@@ -1,5 +1,7 @@
 #include "bt/text/tokenizer.h"
 
+#include <unistd.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,7 +23,7 @@ using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
 fs::path folder(const std::string& name) {
-  const fs::path path = fs::path(::testing::TempDir()) / ("bt_tokenizer_" + name);
+  const fs::path path = fs::path(::testing::TempDir()) / ("bt_tokenizer_" + std::to_string(::getpid()) + "_" + name);
   fs::remove_all(path);
   fs::create_directories(path);
   return path;

@@ -1,5 +1,7 @@
 #include "bt/train/checkpoint.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 
 #include <ATen/ATen.h>
@@ -42,7 +44,7 @@ class CheckpointTest : public ::testing::Test {
     ADD_FAILURE() << "no error";
     return Error(ExitCode::done, {});
   }
-  const std::string folder_ = ::testing::TempDir() + "bt_train_checkpoint";
+  const std::string folder_ = ::testing::TempDir() + "bt_train_checkpoint_" + std::to_string(::getpid());
 };
 
 TEST_F(CheckpointTest, LoadingGivesWhatWasSaved) {

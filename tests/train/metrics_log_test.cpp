@@ -1,5 +1,7 @@
 #include "bt/train/metrics_log.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -20,7 +22,7 @@ class MetricsLogTest : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
   std::string text() const { return read_file(folder_ + "/metrics.jsonl"); }
-  const std::string folder_ = ::testing::TempDir() + "bt_metrics_log";
+  const std::string folder_ = ::testing::TempDir() + "bt_metrics_log_" + std::to_string(::getpid());
 };
 
 TEST_F(MetricsLogTest, AppendsOneObjectALine) {
