@@ -72,12 +72,13 @@ function(bt_shared_library name)
   set_property(GLOBAL APPEND PROPERTY BT_SHARED_LIBRARIES ${name})
 endfunction()
 
-# bt_bundle(NAME LIBRARY): a copy of the shared third-party LIBRARY beside lib<NAME>.so, so that a build may be moved.
+# bt_bundle(NAME LIBRARY): a copy of the shared third-party LIBRARY in bundled/ beside lib<NAME>.so, for a build that is
+# carried to a machine without it (tools/gpu-check). Not on the run path: CMake would warn of a library in two places.
 function(bt_bundle name library)
   get_target_property(type ${library} TYPE)
   if(TARGET ${name} AND type STREQUAL "SHARED_LIBRARY")
     add_custom_command(TARGET ${name} POST_BUILD COMMAND "${CMAKE_COMMAND}" -E copy_if_different
-      "$<TARGET_FILE:${library}>" "$<TARGET_FILE_DIR:${name}>/$<TARGET_SONAME_FILE_NAME:${library}>")
+      "$<TARGET_FILE:${library}>" "$<TARGET_FILE_DIR:${name}>/bundled/$<TARGET_SONAME_FILE_NAME:${library}>")
   endif()
 endfunction()
 

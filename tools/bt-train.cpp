@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* kExamples = R"(
 Examples:
-  bt-train configs/quickstart/sft.yaml
+  bt-train configs/toy/sft.yaml
   bt-train run.yaml train.lr=3e-4 --train.steps=200      any key of the config can be set here
   bt-train run.yaml --dry-run                            what would be trained, and the memory it needs
   bt-train run.yaml --resume none                        start anew; the default goes on where run.out has a checkpoint

@@ -2,7 +2,7 @@
 """The quickstart's table, from what its runs wrote: metrics.jsonl of bt-train, results_*.json of bt-eval.
 
 usage: quickstart_table.py table FOLDER
-       quickstart_table.py matched-steps FOLDER   steps of SFT that take as long as the processor's run
+       quickstart_table.py matched-steps FOLDER   steps of SFT with as many FLOPs as the processor's run
 """
 import glob
 import json
@@ -17,8 +17,8 @@ ROWS = [
     ("LoRA, as many parameters", "lora", "", "best"),
     ("SFT on, same samples", "sft_samples", "", "best"),
     ("SFT on, same samples", "sft_samples", ".end", "end"),
-    ("SFT on, same time", "sft_time", "", "best"),
-    ("SFT on, same time", "sft_time", ".end", "end"),
+    ("SFT on, same FLOPs", "sft_compute", "", "best"),
+    ("SFT on, same FLOPs", "sft_compute", ".end", "end"),
 ]
 
 
@@ -55,20 +55,23 @@ def percent(score):
 
 def matched_steps(folder):
     base, processor = trained(metrics(folder, "sft")), trained(metrics(folder, "bt"))
-    print(max(1, round(processor["elapsed_s"] / (base["elapsed_s"] / base["step"]))))
+    print(max(1, round(processor["flops"] / (base["flops"] / base["step"]))))
 
 
 def table(folder):
     base = trained(metrics(folder, "sft"))
-    print(f"{'method':30} {'at':4} {'trained':>8} {'final answer %':>20} {'whole solution %':>20} {'loss':>6} {'steps':>6} {'s':>5} {'time/SFT':>8}")
+    print(f"{'method':28} {'at':4} {'trained':>7} {'final answer %':>19} {'whole solution %':>19} {'loss':>6} {'steps':>5} "
+          f"{'GFLOPs':>7} {'s':>4} {'s/SFT':>5}")
     for label, run, suffix, where in ROWS:
         rows, results = metrics(folder, run), result(folder, run + suffix)
         last, scores = trained(rows), results["results"]["gsm8k_sft"]["bt"]["filters"]
-        ratio = last["elapsed_s"] / last["step"] / (base["elapsed_s"] / base["step"])
-        print(f"{label:30} {where:4} {trained_parameters(results):8d} {percent(scores['final-answer']):>20} "
-              f"{percent(scores['whole-solution']):>20} {validation_loss(rows, where):6.4f} {last['step']:6d} {last['elapsed_s']:5.0f} {ratio:8.2f}")
-    print("\nloss: validation, natural log per token. s, time/SFT: training with its validations; per step relative to the first row.")
-    print("One seed. Intervals are of the test problems alone; differences within them show nothing.")
+        ratio = last["training_s"] / last["step"] / (base["training_s"] / base["step"])
+        print(f"{label:28} {where:4} {trained_parameters(results):7d} {percent(scores['final-answer']):>19} "
+              f"{percent(scores['whole-solution']):>19} {validation_loss(rows, where):6.4f} {last['step']:5d} "
+              f"{last['flops'] / 1e9:7.0f} {last['training_s']:4.0f} {ratio:5.2f}")
+    print("\nat: weights of the lowest validation loss, or the last. loss: validation, natural log per token. GFLOPs, s: of training.")
+    print("s/SFT: seconds of a step relative to the first row's. One seed; intervals are of the test problems alone, differences")
+    print("within them show nothing.")
 
 
 if __name__ == "__main__":

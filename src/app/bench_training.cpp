@@ -3,7 +3,7 @@
 
 #include "bench.h"
 #include "bench_models.h"
-#include "bt/app/flops.h"
+#include "bt/runtime/step_flops.h"
 #include "bt/optim/adamw.h"
 #include "bt/runtime/teacher_forced.h"
 

@@ -22,10 +22,22 @@ std::string message(const Problem& problem) {
   return text;
 }
 
+// Text from a file must not steer the terminal it is shown on.
+std::string without_controls(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool is_control = (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7F;
+    if (is_control) out += {'\\', 'x', "0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
+    else out += c;
+  }
+  return out;
+}
+
 }  // namespace
 
 Error::Error(ExitCode code, Problem problem)
-    : std::runtime_error(message(problem)), code_(code), problem_(std::move(problem)) {}
+    : std::runtime_error(without_controls(message(problem))), code_(code), problem_(std::move(problem)) {}
 
 void fail_usage(Problem problem) { throw Error(ExitCode::usage, std::move(problem)); }
 void fail_bad_file(Problem problem) { throw Error(ExitCode::bad_file, std::move(problem)); }

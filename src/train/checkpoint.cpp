@@ -23,7 +23,9 @@ Json TrainState::json() const {
                        {"tokens", tokens},
                        {"optimiser_steps", optimiser_steps},
                        {"skipped_in_a_row", skipped_in_a_row},
+                       {"flops", flops},
                        {"elapsed_s", elapsed_s},
+                       {"training_s", training_s},
                        {"best_loss", best_loss ? Json(*best_loss) : Json()},
                        {"best_step", best_step},
                        {"cursor", cursor},
@@ -47,7 +49,9 @@ TrainState TrainState::parse(const Json& json, const std::string& source) {
   state.tokens = count("tokens");
   state.optimiser_steps = count("optimiser_steps");
   state.skipped_in_a_row = count("skipped_in_a_row");
+  state.flops = json.at("flops", source).as_double(place("flops"));
   state.elapsed_s = json.at("elapsed_s", source).as_double(place("elapsed_s"));
+  state.training_s = json.at("training_s", source).as_double(place("training_s"));
   if (const Json& best = json.at("best_loss", source); !best.is_null()) state.best_loss = best.as_double(place("best_loss"));
   state.best_step = count("best_step");
   state.cursor = json.at("cursor", source);

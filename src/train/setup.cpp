@@ -24,7 +24,7 @@ ModelConfig model_config(const ModelOptions& options, const Tokenizer& tokenizer
 
 }  // namespace
 
-at::Device resolve_device(const std::string& name) {
+at::Device resolve_device(const std::string& name, const std::string& option) {
   const bool has_cuda = at::globalContext().hasCUDA() && at::detail::getCUDAHooks().deviceCount() > 0;
   if (name == "auto") return has_cuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
   at::Device device(name);
@@ -32,8 +32,8 @@ at::Device resolve_device(const std::string& name) {
   if (!device.has_index()) device.set_index(0);
   const int64_t count = has_cuda ? at::detail::getCUDAHooks().deviceCount() : 0;
   if (device.index() >= count) {
-    fail_usage({.what = "no such GPU", .where = "run.device", .expected = count > 0 ? str("cuda:0 to cuda:", count - 1) : "cpu",
-                .found = name, .next_step = "set run.device: auto or cpu"});
+    fail_usage({.what = "no such GPU", .where = option, .expected = count > 0 ? str("cuda:0 to cuda:", count - 1) : "cpu",
+                .found = name, .next_step = str("set ", option, " to auto or cpu")});
   }
   return device;
 }

@@ -106,7 +106,9 @@ void Trainer::log(const StepReport& report) {
                                {"grad_norm", report.grad_norm},
                                {"tokens_per_s", progress_.tokens_per_s(state_.tokens)},
                                {"max_memory_bytes", memory},
-                               {"elapsed_s", elapsed_s()}});
+                               {"elapsed_s", elapsed_s()},
+                               {"training_s", state_.training_s}});
+  if (state_.flops > 0) figures.set("flops", state_.flops);
   if (report.skipped) figures.set("skipped", true);
   if (setup_.method != nullptr && setup_.method->effects().rewrite != nullptr) {
     figures.set("rewrite_size", Json::array({report.rewrite_size.begin(), report.rewrite_size.end()}));

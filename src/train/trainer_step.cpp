@@ -1,5 +1,6 @@
 // One optimiser step, and the validation loss.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include <ATen/ATen.h>
@@ -7,6 +8,7 @@
 #include "bt/core/error.h"
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
+#include "bt/runtime/step_flops.h"
 #include "bt/train/trainer.h"
 
 namespace bt {
@@ -61,13 +63,23 @@ ForwardOptions Trainer::forward_options(double loss_scale) const {
           .loss_scale = loss_scale};
 }
 
+// The formulas hold for gradients that end at the next boundary and, with a method, for a frozen backbone.
+double Trainer::flops(const Plan& plan) const {
+  const bool is_known = setup_.method == nullptr || (!setup_.trains_backbone() && setup_.options.train.boundaries_per_graph() == 1);
+  if (!is_known) return 0;
+  const auto counted = step_flops(setup_.decoder().config, plan, setup_.options.latent.get());
+  return counted ? static_cast<double>(counted->total()) : 0;
+}
+
 StepReport Trainer::step() {
+  const auto begin = std::chrono::steady_clock::now();
   const std::vector<std::vector<Example>> batches = load();
   StepReport report;
   report.lr = learning_rate(schedule_, state_.step);
   accumulate(batches, report);
   update(batches, report);
   ++state_.step;
+  state_.training_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return report;
 }
 
@@ -86,6 +98,7 @@ void Trainer::accumulate(const std::vector<std::vector<Example>>& batches, StepR
     plans.push_back(plan_batch(setup_, batch));
     supervised += plans.back().supervised_tokens;
     state_.tokens += plans.back().tokens();
+    state_.flops += flops(plans.back());
   }
   BT_ASSERT(supervised > 0);  // load_dataset drops examples without a supervised token
   for (ParameterStore* store : setup_.trained()) store->zero_grad();

@@ -28,6 +28,11 @@ TEST(Error, EmptyPartsAreLeftOut) {
   EXPECT_STREQ(Error(ExitCode::io, {.what = "disk full"}).what(), "disk full");
 }
 
+TEST(Error, ControlCharactersCannotReachTheTerminal) {
+  EXPECT_STREQ(Error(ExitCode::bad_file, {.what = "bad", .where = "a\033[2Jb", .found = "x\r\n\ty\x7f"}).what(),
+               "a\\x1b[2Jb: bad\n  found: x\\x0d\n\ty\\x7f");
+}
+
 TEST(Error, IoErrorsNameTheSystemError) {
   try {
     errno = ENOSPC;

@@ -1,6 +1,7 @@
 #include "bt/core/json.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdint>
@@ -94,7 +95,7 @@ TEST(JsonParse, ManyKeysAreNotQuadratic) {
 
 TEST(JsonParse, FileErrorsNameTheFile) {
   EXPECT_THROW(Json::parse_file("no/such/file.json"), Error);
-  const std::string path = testing::TempDir() + "bt_json_test.json";
+  const std::string path = testing::TempDir() + "bt_json_test_" + std::to_string(::getpid()) + ".json";
   write_file_atomically(path, "{\"a\": tru}");
   try {
     Json::parse_file(path);

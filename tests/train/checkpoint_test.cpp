@@ -24,7 +24,9 @@ class CheckpointTest : public ::testing::Test {
     out.tokens = 3456;
     out.optimiser_steps = 11;
     out.skipped_in_a_row = 1;
+    out.flops = 2.5e19;
     out.elapsed_s = 1.5;
+    out.training_s = 1.25;
     out.best_loss = 0.1 + 0.2;
     out.best_step = 9;
     out.cursor = Json::object({{"epoch", 2}, {"index", 7}});

@@ -120,7 +120,7 @@ TEST_F(TrainerTest, MetricsHoldTheKeysThatOthersRead) {
   std::string line;
   ASSERT_TRUE(std::getline(file, line));
   const Json first = Json::parse(line, "metrics.jsonl");
-  for (const char* key : {"step", "tokens", "loss", "lr", "grad_norm", "tokens_per_s", "max_memory_bytes", "elapsed_s"}) {
+  for (const char* key : {"step", "tokens", "loss", "lr", "grad_norm", "tokens_per_s", "max_memory_bytes", "elapsed_s", "training_s", "flops"}) {
     EXPECT_TRUE(first.contains(key)) << key;
   }
   EXPECT_EQ(first.at("rewrite_size", "line").as_array("rewrite_size").size(), 2u);

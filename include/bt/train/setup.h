@@ -32,8 +32,9 @@ struct TrainingSetup {
 // parts: usage (2) for options that do not fit together, bad_file (3) for files.
 TrainingSetup open_setup(ExperimentOptions options);
 
-// "auto" is the first GPU that can be used, else the CPU. ExitCode::usage for a GPU that is not there.
-at::Device resolve_device(const std::string& name);
+// "auto" is the first GPU that can be used, else the CPU. ExitCode::usage for a GPU that is not there; `option`: what the
+// user set, for the error.
+at::Device resolve_device(const std::string& name, const std::string& option = "run.device");
 
 // Packs a batch as the method needs it, on the run's device.
 Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch);

@@ -67,6 +67,7 @@ class Trainer {
   void save();
   ForwardOptions forward_options(double loss_scale) const;
   bool due(int64_t every) const;     // every `every` steps and at the last one
+  double flops(const Plan& plan) const;  // 0: not known
   double elapsed_s() const;          // of all the run's sessions
 
   TrainingSetup setup_;

@@ -1,5 +1,5 @@
 // The formulas against a toy whose products are counted by hand, and the rows they assume against the engine's choice.
-#include "bt/app/flops.h"
+#include "bt/runtime/step_flops.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

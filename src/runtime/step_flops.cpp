@@ -1,4 +1,4 @@
-#include "bt/app/flops.h"
+#include "bt/runtime/step_flops.h"
 
 #include <algorithm>
 #include <string_view>
