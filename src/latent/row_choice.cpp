@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "bt/core/random.h"
 #include "bt/ops/ops.h"
 
@@ -50,6 +52,17 @@ at::Tensor recall_scores(const EventRows& events, const at::Tensor& row_T, const
   return events.mass_ET;
 }
 
+// The most rows of either kind that any event has: slots beyond them would be padding for all.
+struct Widths {
+  int64_t recent = 0, earlier = 0;
+};
+
+Widths most_of(const at::Tensor& recent_ET, const at::Tensor& earlier_ET) {
+  if (recent_ET.numel() == 0) return {};
+  const at::Tensor most = at::stack({recent_ET.sum(1).max(), earlier_ET.sum(1).max()}).cpu();  // one synchronisation
+  return {most[0].item<int64_t>(), most[1].item<int64_t>()};
+}
+
 }  // namespace
 
 ChosenRows choose_rows(const EventRows& events, const RowChoiceOptions& options) {
@@ -61,10 +74,10 @@ ChosenRows choose_rows(const EventRows& events, const RowChoiceOptions& options)
   const at::Tensor recent_ET = usable_ET.logical_and(newest_ET);
   const at::Tensor earlier_ET = usable_ET.logical_and(newest_ET.logical_not()).logical_and_(row_T >= options.recall_exclude_first);
 
-  const int64_t recent = recent_ET.numel() == 0 ? 0 : recent_ET.sum(1).max().item<int64_t>();
-  const at::Tensor recent_EW = ops::select_top(recent_ET.to(events.mass_ET.scalar_type()) - 0.5, recent);
+  const Widths most = most_of(recent_ET, earlier_ET);
+  const at::Tensor recent_EW = ops::select_top(recent_ET.to(events.mass_ET.scalar_type()) - 0.5, most.recent);
   const at::Tensor scores_ET = recall_scores(events, row_T, options.recall_by).masked_fill(earlier_ET.logical_not(), -1);
-  const at::Tensor recalled_EW = ops::select_top(scores_ET, options.recall);
+  const at::Tensor recalled_EW = ops::select_top(scores_ET, std::min(options.recall, most.earlier));
 
   const auto kinds = [](const at::Tensor& rows, RowKind kind) {
     return at::full_like(rows, static_cast<int64_t>(kind), rows.options().dtype(at::kChar)).masked_fill(rows < 0, static_cast<int64_t>(RowKind::pad));

@@ -1,7 +1,10 @@
 #include <ATen/ATen.h>
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "bt/model/decoder.h"
+#include "row_loops.h"
 
 namespace bt {
 namespace {
@@ -12,27 +15,88 @@ using torch::autograd::variable_list;
 // At least fp32, in which the norm is computed.
 at::Tensor widen(const at::Tensor& x) { return x.to(x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat); }
 
-// One node instead of autograd's chain: two to three times faster forward and backward on CPU. With s = 1/rms(x) and
-// gradient g of y = w x s: dx = s w g - x s^3 mean(w g x).
+// With s = 1/rms(x) and gradient g of y = w x s: dx = s w g - x s^3 mean(w g x), dw = sum of g x s over rows.
+struct Normed {
+  at::Tensor y, scale;  // scale: s, one per row
+};
+struct Gradients {
+  at::Tensor dx, dweight;  // dweight undefined unless wanted
+};
+
+Normed normed_by_aten(const at::Tensor& x, const at::Tensor& weight, double eps) {
+  const at::Tensor wide = widen(x);
+  const at::Tensor norm = at::linalg_vector_norm(wide, 2, {-1}, /*keepdim=*/true);
+  const at::Tensor scale = norm.square_().div_(static_cast<double>(x.size(-1))).add_(eps).rsqrt_();
+  return {(wide * scale).to(x.scalar_type()).mul_(weight), scale};
+}
+
+Gradients gradients_by_aten(const at::Tensor& narrow_x, const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& dy, bool wants_dweight) {
+  const at::Tensor x = widen(narrow_x), g = widen(dy);
+  at::Tensor product = g * x, dweight;
+  if (wants_dweight) dweight = (product * scale).flatten(0, -2).sum(0).to(weight.scalar_type());
+  const at::Tensor sum = product.mul_(weight).sum(-1, /*keepdim=*/true);
+  const at::Tensor pull = sum.mul_(scale.pow(3)).div_(static_cast<double>(x.size(-1)));
+  const at::Tensor dx = at::mul_out(product, g, weight).mul_(scale).addcmul_(x, pull, -1);
+  return {dx.to(narrow_x.scalar_type()), dweight};
+}
+
+constexpr int64_t kRowsPerTask = 256;  // fixed, so that sums over rows do not depend on the number of threads
+
+int64_t rows_of(const at::Tensor& x) { return x.size(-1) == 0 ? 0 : x.numel() / x.size(-1); }
+
+Normed normed_by_rows(const at::Tensor& any_x, const at::Tensor& any_weight, double eps) {
+  const at::Tensor x = any_x.contiguous(), weight = any_weight.contiguous();
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape.back() = 1;
+  Normed out{at::empty(x.sizes(), x.options()), at::empty(shape, x.options())};
+  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rms_norm", [&] {
+    const rows::RmsNormForward<scalar_t> work{x.const_data_ptr<scalar_t>(), weight.const_data_ptr<scalar_t>(),
+                                              out.y.mutable_data_ptr<scalar_t>(), out.scale.mutable_data_ptr<scalar_t>(),
+                                              x.size(-1), static_cast<scalar_t>(eps)};
+    at::parallel_for(0, rows_of(x), kRowsPerTask, [&](int64_t begin, int64_t end) { rows::run(work, begin, end); });
+  });
+  return out;
+}
+
+Gradients gradients_by_rows(const at::Tensor& any_x, const at::Tensor& any_weight, const at::Tensor& scale, const at::Tensor& any_dy, bool wants_dweight) {
+  const at::Tensor x = any_x.contiguous(), weight = any_weight.contiguous(), dy = any_dy.contiguous();
+  const int64_t width = x.size(-1), count = rows_of(x), tasks = (count + kRowsPerTask - 1) / kRowsPerTask;
+  Gradients out{at::empty(x.sizes(), x.options()), {}};
+  const at::Tensor parts = wants_dweight ? at::zeros({tasks, width}, x.options()) : at::Tensor();
+  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rms_norm_backward", [&] {
+    const rows::RmsNormBackward<scalar_t> shared{x.const_data_ptr<scalar_t>(), weight.const_data_ptr<scalar_t>(), scale.const_data_ptr<scalar_t>(),
+                                                 dy.const_data_ptr<scalar_t>(), out.dx.mutable_data_ptr<scalar_t>(), nullptr, width};
+    scalar_t* sums = wants_dweight ? parts.mutable_data_ptr<scalar_t>() : nullptr;
+    at::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end; ++task) {
+        rows::RmsNormBackward<scalar_t> work = shared;
+        if (sums != nullptr) work.dweight = sums + task * width;
+        rows::run(work, task * kRowsPerTask, std::min(count, (task + 1) * kRowsPerTask));
+      }
+    });
+  });
+  if (wants_dweight) out.dweight = parts.sum(0);
+  return out;
+}
+
+bool by_rows(const at::Tensor& x, const at::Tensor& weight) {
+  const bool wide = x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble;
+  return x.device().is_cpu() && wide && weight.scalar_type() == x.scalar_type();
+}
+
+// One node instead of autograd's chain.
 struct RmsNorm : torch::autograd::Function<RmsNorm> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, double eps) {
-    const at::Tensor wide = widen(x);
-    const at::Tensor norm = at::linalg_vector_norm(wide, 2, {-1}, /*keepdim=*/true);
-    const at::Tensor scale = norm.square_().div_(static_cast<double>(x.size(-1))).add_(eps).rsqrt_();
-    context->save_for_backward({x, weight, scale});
-    return (wide * scale).to(x.scalar_type()).mul_(weight);
+    const Normed normed = by_rows(x, weight) ? normed_by_rows(x, weight, eps) : normed_by_aten(x, weight, eps);
+    context->save_for_backward({x, weight, normed.scale});
+    return normed.y;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor &weight = saved[1], &scale = saved[2];
-    const at::Tensor x = widen(saved[0]), g = widen(gradients[0]);
-    at::Tensor product = g * x, dweight;
-    if (context->needs_input_grad(1)) dweight = (product * scale).flatten(0, -2).sum(0).to(weight.scalar_type());
-    const at::Tensor sum = product.mul_(weight).sum(-1, /*keepdim=*/true);
-    const at::Tensor pull = sum.mul_(scale.pow(3)).div_(static_cast<double>(x.size(-1)));
-    const at::Tensor dx = at::mul_out(product, g, weight).mul_(scale).addcmul_(x, pull, -1);
-    return {dx.to(saved[0].scalar_type()), dweight, at::Tensor()};
+    const auto compute = by_rows(saved[0], saved[1]) ? gradients_by_rows : gradients_by_aten;
+    const Gradients d = compute(saved[0], saved[1], saved[2], gradients[0], context->needs_input_grad(1));
+    return {d.dx, d.dweight, at::Tensor()};
   }
 };
 

@@ -1,6 +1,7 @@
 // Gathering, writing and editing chosen rows of a cache.
 #include <torch/library.h>
 
+#include "cache_rows_cpu.h"
 #include "scores.h"
 
 namespace bt::ops {
@@ -14,6 +15,8 @@ at::Tensor event_index(const at::Tensor& rows_EW) {
 
 at::Tensor gather_rows_aten(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW) {
   const int64_t events = rows_EW.size(0), width = rows_EW.size(1), half = k_BGTD.size(1) * k_BGTD.size(3);
+  const bool recorded = at::GradMode::is_enabled() && (k_BGTD.requires_grad() || v_BGTD.requires_grad());
+  if (k_BGTD.device().is_cpu() && !recorded) return gather_rows_cpu(k_BGTD, v_BGTD, rows_EW);
   if (k_BGTD.size(2) == 0) return at::zeros({events, width, 2 * half}, k_BGTD.options());
   const at::Tensor safe = rows_EW.clamp_min(0), event = event_index(rows_EW);
   const at::Tensor k = k_BGTD.index({event, Slice(), safe}).reshape({events, width, half});

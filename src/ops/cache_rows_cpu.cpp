@@ -1,0 +1,100 @@
+#include "cache_rows_cpu.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Dispatch.h>
+#include <ATen/OpMathType.h>
+#include <ATen/Parallel.h>
+#include <torch/library.h>
+
+#include <cstring>
+
+namespace bt::ops {
+namespace {
+
+constexpr int64_t kEventsPerTask = 8;
+
+void check_row(int64_t row, int64_t rows) { TORCH_CHECK_INDEX(row < rows, "row ", row, " of a cache of ", rows, " rows"); }
+
+// Calls f(event, slot, row) for the slots of rows_EW; `row` < `rows`, negative for padding.
+template <class F>
+void each_slot(const at::Tensor& rows_EW, int64_t rows, const F& f) {
+  const at::Tensor packed = rows_EW.contiguous();
+  const int64_t* row = packed.const_data_ptr<int64_t>();
+  const int64_t width = packed.size(1);
+  at::parallel_for(0, packed.size(0), kEventsPerTask, [&](int64_t begin, int64_t end) {
+    for (int64_t e = begin; e < end; ++e) {
+      for (int64_t w = 0; w < width; ++w) {
+        check_row(row[e * width + w], rows);
+        f(e, w, row[e * width + w]);
+      }
+    }
+  });
+}
+
+at::Tensor unit_heads(const at::Tensor& x_BGTD) { return x_BGTD.stride(3) == 1 ? x_BGTD : x_BGTD.contiguous(); }
+
+void gather_half(const at::Tensor& x_BGTD, const at::Tensor& rows_EW, char* out, int64_t entry_bytes) {
+  const at::Tensor cache = unit_heads(x_BGTD);
+  const int64_t item = cache.element_size(), groups = cache.size(1), head_bytes = cache.size(3) * item;
+  const int64_t by_event = cache.stride(0) * item, by_group = cache.stride(1) * item, by_row = cache.stride(2) * item;
+  const char* base = static_cast<const char*>(cache.const_data_ptr());
+  each_slot(rows_EW, cache.size(2), [&](int64_t e, int64_t w, int64_t row) {
+    char* to = out + (e * rows_EW.size(1) + w) * entry_bytes;
+    if (row < 0) {
+      std::memset(to, 0, static_cast<size_t>(groups * head_bytes));
+      return;
+    }
+    const char* from = base + e * by_event + row * by_row;
+    for (int64_t g = 0; g < groups; ++g) std::memcpy(to + g * head_bytes, from + g * by_group, static_cast<size_t>(head_bytes));
+  });
+}
+
+// One half (keys or values) of the entries u and delta, [E, W, C] with C = 2 * G * D.
+template <class T>
+void edit_half(const at::Tensor& x_BGTD, const at::Tensor& rows_EW, const at::opmath_type<T>* u, const at::opmath_type<T>* delta,
+               at::opmath_type<T> gate) {
+  const int64_t groups = x_BGTD.size(1), width = x_BGTD.size(3), entry = 2 * groups * width;
+  T* base = x_BGTD.mutable_data_ptr<T>();
+  each_slot(rows_EW, x_BGTD.size(2), [&](int64_t e, int64_t w, int64_t row) {
+    if (row < 0) return;
+    const int64_t from = (e * rows_EW.size(1) + w) * entry;
+    T* to = base + e * x_BGTD.stride(0) + row * x_BGTD.stride(2);
+    for (int64_t g = 0; g < groups; ++g) {
+      for (int64_t d = 0; d < width; ++d) {
+        const int64_t at = from + g * width + d;
+        to[g * x_BGTD.stride(1) + d * x_BGTD.stride(3)] = static_cast<T>(u[at] + gate * delta[at]);
+      }
+    }
+  });
+}
+
+void edit_rows_cpu(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW, const at::Tensor& u_EWC,
+                   const at::Tensor& delta_EWC, const at::Tensor& gate) {
+  const int64_t half = k_BGTD.size(1) * k_BGTD.size(3);
+  AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, k_BGTD.scalar_type(), "bt::edit_rows_", [&] {
+    using Wide = at::opmath_type<scalar_t>;
+    const auto wide = c10::CppTypeToScalarType<Wide>::value;
+    const at::Tensor u = u_EWC.to(wide).contiguous(), factor = gate.to(wide);
+    const bool one_gate = factor.numel() == 1;
+    const at::Tensor delta = one_gate ? delta_EWC.to(wide).contiguous() : (factor * delta_EWC.to(wide)).expand_as(u).contiguous();
+    const Wide scale = one_gate ? factor.item<Wide>() : Wide(1);
+    const Wide *entries = u.const_data_ptr<Wide>(), *changes = delta.const_data_ptr<Wide>();
+    edit_half<scalar_t>(k_BGTD, rows_EW, entries, changes, scale);
+    edit_half<scalar_t>(v_BGTD, rows_EW, entries + half, changes + half, scale);
+  });
+}
+
+}  // namespace
+
+at::Tensor gather_rows_cpu(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW) {
+  const int64_t half = k_BGTD.size(1) * k_BGTD.size(3), half_bytes = half * k_BGTD.element_size();
+  const at::Tensor u_EWC = at::empty({rows_EW.size(0), rows_EW.size(1), 2 * half}, k_BGTD.options());
+  char* out = static_cast<char*>(u_EWC.mutable_data_ptr());
+  gather_half(k_BGTD, rows_EW, out, 2 * half_bytes);
+  gather_half(v_BGTD, rows_EW, out + half_bytes, 2 * half_bytes);
+  return u_EWC;
+}
+
+TORCH_LIBRARY_IMPL(bt, CPU, m) { m.impl("edit_rows_", edit_rows_cpu); }
+
+}  // namespace bt::ops

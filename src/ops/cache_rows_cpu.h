@@ -1,0 +1,11 @@
+// Rows of a cache on the CPU, copied as bytes: several times faster than an index expression over [B, G, T, D].
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace bt::ops {
+
+// As ops::gather_rows, without gradient.
+at::Tensor gather_rows_cpu(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW);
+
+}  // namespace bt::ops
