@@ -26,6 +26,17 @@ Attended segment_attention(const at::Tensor& q_BSHD, const at::Tensor& query_len
   return {out, lse};
 }
 
+AttentionGradients segment_attention_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const at::Tensor& query_length_B,
+                                             const KvView& kv, const AttentionSpec& spec, const Attended& attended) {
+  static const auto op = find<std::tuple<at::Tensor, at::Tensor, at::Tensor>(
+      const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+      const std::optional<at::Tensor>&, double, double, int64_t, const at::Tensor&, const at::Tensor&)>("bt::segment_attention_backward");
+  at::NoGradGuard no_grad;
+  auto [q, k, v] = op.call(d_out_BSHD, q_BSHD, query_length_B, kv.k_BGTD, kv.v_BGTD, kv.length_B, kv.position_BT, optional(kv.alive_BT),
+                           spec.scale, spec.softcap, spec.window, attended.out_BSHD, attended.lse_BSH);
+  return {q, k, v};
+}
+
 at::Tensor attention_mass(const at::Tensor& q_BSHD, const at::Tensor& lse_BSH, const at::Tensor& query_length_B,
                           const at::Tensor& voters_B, const KvView& kv, const AttentionSpec& spec) {
   static const auto op = find<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,

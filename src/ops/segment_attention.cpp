@@ -1,5 +1,6 @@
 #include <torch/library.h>
 
+#include "flash_on_cpu.h"
 #include "scores.h"
 
 namespace bt::ops {
@@ -7,19 +8,6 @@ namespace {
 
 bool recorded(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   return at::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad());
-}
-
-// The flash kernel over grouped queries: [B, G, H/G * S, D] and a mask of its own for every query.
-std::tuple<at::Tensor, at::Tensor> flash_on_cpu(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,
-                                                const at::Tensor& visible_BST, double scale) {
-  const int64_t batch = q_BSHD.size(0), queries = q_BSHD.size(1), heads = q_BSHD.size(2), width = q_BSHD.size(3);
-  const int64_t groups = k_BGTD.size(1), rows = k_BGTD.size(2), share = heads / groups;
-  const at::Tensor q = q_BSHD.view({batch, queries, groups, share, width}).permute({0, 2, 3, 1, 4}).reshape({batch, groups, share * queries, width});
-  const at::Tensor bias_BST = at::zeros(visible_BST.sizes(), q_BSHD.options()).masked_fill_(visible_BST.logical_not(), kHiddenScore);
-  const at::Tensor bias = bias_BST.view({batch, 1, 1, queries, rows}).expand({batch, 1, share, queries, rows}).reshape({batch, 1, share * queries, rows});
-  const auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(q, k_BGTD, v_BGTD, 0.0, /*is_causal=*/false, bias, scale);
-  return {out.reshape({batch, groups, share, queries, width}).permute({0, 3, 1, 2, 4}).reshape({batch, queries, heads, width}),
-          lse.reshape({batch, groups, share, queries}).permute({0, 3, 1, 2}).reshape({batch, queries, heads})};
 }
 
 std::tuple<at::Tensor, at::Tensor> segment_attention_aten(
@@ -38,8 +26,7 @@ std::tuple<at::Tensor, at::Tensor> segment_attention_aten(
     return std::tuple(out_BSHD.masked_fill(blind_BS.view({batch, queries, 1, 1}), 0).to(q_BSHD.scalar_type()),
                       lse_BSH.masked_fill(blind_BS.unsqueeze(2), -std::numeric_limits<double>::infinity()));
   };
-  const bool wide = type == q_BSHD.scalar_type();  // half types: the kernel rounds probabilities
-  if (wide && softcap == 0 && q_BSHD.device().is_cpu() && !recorded(q_BSHD, k_BGTD, v_BGTD)) {
+  if (flash_takes(q_BSHD, softcap) && !recorded(q_BSHD, k_BGTD, v_BGTD)) {
     const auto [out_BSHD, lse_BSH] = flash_on_cpu(q_BSHD, k_BGTD, v_BGTD, visible_BST, scale);
     return seen(out_BSHD, lse_BSH);
   }

@@ -79,33 +79,6 @@ DepthPlan depth_plan(const Plan& plan, int64_t depth, int64_t token_begin, at::D
   return out;
 }
 
-LiveSegments live_segments(const Plan& plan, const at::Tensor& position_BT, at::Device device) {
-  LiveSegments live;
-  const int64_t first = plan.depths() > 0 ? plan.depth_begin[1] : 0, last = static_cast<int64_t>(plan.segments.size());
-  live.count = last - first;
-  live.width = longest(plan, first, last);
-  std::vector<int64_t> query_length, rows, sequence, ordinal;
-  for (int64_t i = first; i < last; ++i) {
-    const Segment& segment = plan.segments[static_cast<size_t>(i)];
-    query_length.push_back(segment.end - segment.begin);
-    rows.push_back(rows_after(plan, segment));
-    sequence.push_back(segment.sequence);
-    ordinal.push_back(segment.depth - 1);
-    live.rows = std::max(live.rows, rows.back());
-  }
-  const SegmentTable table = tabulate(plan, first, last, live.width);
-  live.token_ZS = to_tensor(table.token_slots, device, {live.count, live.width});
-  live.slot_n = to_tensor(table.slot, device);
-  live.segment_n = to_tensor(table.segment, device);
-  live.row_n = to_tensor(table.row, device);
-  live.query_length_Z = to_tensor(query_length, device);
-  live.rows_Z = to_tensor(rows, device);
-  live.sequence_Z = to_tensor(sequence, device);
-  live.ordinal_Z = to_tensor(ordinal, device);
-  live.position_ZT = position_BT.narrow(1, 0, live.rows).index_select(0, live.sequence_Z);
-  return live;
-}
-
 // Row tables of whole sequences: positions and packed indices.
 void fill_rows(const Plan& plan, const std::vector<int64_t>& packed_of, DevicePlan& out, at::Device device) {
   for (const PlanSequence& sequence : plan.sequences) out.rows = std::max(out.rows, sequence.end - sequence.begin);
@@ -163,7 +136,6 @@ DevicePlan to_device(const Plan& plan, at::Device device) {
     token = out.depths.back().token_end;
     if (depth == 0) out.live_begin = token;
   }
-  out.live = live_segments(plan, out.position_BT, device);
   return out;
 }
 

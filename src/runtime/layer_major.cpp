@@ -79,7 +79,7 @@ LayerOutput truncated_layer(const Pass& pass, int64_t layer, const Qkv& prompt, 
     lse_BSH = attended.lse_BSH.detach();
     out.prompt_NHD = attended.out_BSHD.reshape({-1, heads, width}).index_select(0, first.slot_n);
   }
-  if (pass.plan.live.count == 0) return out;
+  if (pass.plan.depths.size() < 2) return out;  // no boundary is followed by anything
   const std::vector<at::Tensor>* replay = pass.options.replay != nullptr ? &(*pass.options.replay)[static_cast<size_t>(layer)] : nullptr;
   TruncatedScan scan = truncated_scan(pass.plan, pass.effects, layer, spec, prompt, lse_BSH, live, pass.layer_parameters(layer), replay);
   out.live_NHD = scan.out_nHD;

@@ -1,82 +1,59 @@
 #include <ATen/ATen.h>
 
-#include "../ops/scores.h"
 #include "bt/ops/ops.h"
 #include "truncated_scan_state.h"
 
 namespace bt {
 namespace {
 
-// Keys and values every live segment attended to.
-KvView all_caches(const ScanState& state) {
-  const LiveSegments& live = state.plan->live;
+// The cache that the segments of a depth attended to.
+KvView cache_at(const ScanState& state, size_t depth) {
+  const DepthPlan& at_depth = state.plan->depths[depth];
   const int64_t groups = state.pool_R2GD.size(2), width = state.pool_R2GD.size(3);
-  const at::Tensor table_ZT = stack_padded(state.table_BT, live.rows, 0);
-  const at::Tensor cache = state.pool_R2GD.index_select(0, table_ZT.flatten()).view({live.count, live.rows, 2, groups, width});
-  KvView kv{cache.select(2, 0).transpose(1, 2).contiguous(), cache.select(2, 1).transpose(1, 2).contiguous(), live.rows_Z, live.position_ZT, {}};
-  if (!state.alive_BT.empty()) kv.alive_BT = stack_padded(state.alive_BT, live.rows, false);
-  return kv;
+  const at::Tensor cache = state.pool_R2GD.index_select(0, state.table_BT[depth - 1].flatten()).view({at_depth.sequences, at_depth.rows, 2, groups, width});
+  return {cache.select(2, 0).transpose(1, 2), cache.select(2, 1).transpose(1, 2), at_depth.rows_B,
+          state.plan->position_BT.narrow(0, 0, at_depth.sequences).narrow(1, 0, at_depth.rows),
+          state.alive_BT.empty() ? at::Tensor() : state.alive_BT[depth - 1]};
 }
 
-at::Tensor padded(const at::Tensor& x_nHD, const LiveSegments& live) {
-  return x_nHD.index_select(0, live.token_ZS.flatten()).view({live.count, live.width, x_nHD.size(1), x_nHD.size(2)});
+// A depth's part of the live tokens.
+at::Tensor part(const ScanState& state, const DepthPlan& depth, const at::Tensor& x_nHD) {
+  return x_nHD.narrow(0, depth.token_begin - state.plan->live_begin, depth.token_end - depth.token_begin);
 }
 
-// [Z, S, H, D] as [Z * G, H / G * S, D], the layout of grouped scores.
-at::Tensor grouped(const at::Tensor& x_ZSHD, int64_t groups) {
-  const int64_t count = x_ZSHD.size(0), width = x_ZSHD.size(1), share = x_ZSHD.size(2) / groups;
-  return x_ZSHD.view({count, width, groups, share, -1}).permute({0, 2, 3, 1, 4}).reshape({count * groups, share * width, -1});
-}
-
-struct AttentionGradients {
-  at::Tensor q_ZSHD, k_ZGTD, v_ZGTD;
-};
-
-AttentionGradients attention_backward(const ScanState& state, const KvView& kv, const at::Tensor& q_ZSHD, const at::Tensor& d_out_ZSHD) {
-  const LiveSegments& live = state.plan->live;
-  const AttentionSpec& spec = state.spec;
-  const int64_t groups = kv.k_BGTD.size(1), heads = q_ZSHD.size(2), width = q_ZSHD.size(3), batch = live.count * groups;
-  const int64_t queries = heads / groups * live.width;
-  const auto type = ops::accumulation_type(q_ZSHD.scalar_type());
-  const at::Tensor visible_ZST = ops::visible_BST(live.query_length_Z, live.width, kv, spec.window);
-  at::Tensor scores = ops::grouped_scores(q_ZSHD, kv.k_BGTD, spec);
-  ops::hide_(scores, visible_ZST);
-  const at::Tensor p = scores.softmax(-1).view({batch, queries, live.rows});
-  const at::Tensor real_ZS = at::arange(live.width, live.query_length_Z.options()).unsqueeze(0) < live.query_length_Z.unsqueeze(1);
-  const at::Tensor d_out = grouped(d_out_ZSHD.to(type) * real_ZS.view({live.count, live.width, 1, 1}), groups);
-  const at::Tensor k = kv.k_BGTD.to(type).reshape({batch, live.rows, width}), v = kv.v_BGTD.to(type).reshape({batch, live.rows, width});
-  const at::Tensor d_p = at::bmm(d_out, v.transpose(1, 2));
-  at::Tensor d_score = at::_softmax_backward_data(d_p, p, -1, p.scalar_type());
-  if (spec.softcap > 0) {
-    const at::Tensor capped = (scores / spec.softcap).view_as(d_score).masked_fill(p == 0, 0);
-    d_score = d_score * (1 - capped.square());
-  }
-  AttentionGradients d;
-  d.k_ZGTD = at::bmm(d_score.transpose(1, 2), grouped(q_ZSHD.to(type) * spec.scale, groups)).view({live.count, groups, live.rows, width});
-  d.v_ZGTD = at::bmm(p.transpose(1, 2), d_out).view({live.count, groups, live.rows, width});
-  if (state.live_needs_grad) {
-    d.q_ZSHD = at::bmm(d_score, k).mul_(spec.scale).view({live.count, groups, heads / groups, live.width, width})
-                   .permute({0, 3, 1, 2, 4}).reshape({live.count, live.width, heads, width});
-  }
-  return d;
+// Gradients of the depth's own queries, keys and values.
+void add_own(const ScanState& state, const DepthPlan& depth, const ops::AttentionGradients& d, ScanGradients& out) {
+  const c10::List<std::optional<at::Tensor>> own{depth.sequence_n, std::nullopt, depth.row_n};
+  const int64_t heads = d.q_BSHD.size(2), width = d.q_BSHD.size(3);
+  part(state, depth, out.q_nHD).copy_(d.q_BSHD.reshape({-1, heads, width}).index_select(0, depth.slot_n));
+  part(state, depth, out.k_nGD).copy_(d.k_BGTD.index(own));
+  part(state, depth, out.v_nGD).copy_(d.v_BGTD.index(own));
 }
 
 }  // namespace
 
 ScanGradients scan_backward(ScanState& state, const at::Tensor& q_nHD, const at::Tensor& d_out_nHD) {
-  const LiveSegments& live = state.plan->live;
+  const std::vector<DepthPlan>& depths = state.plan->depths;
   ScanGradients out;
   out.parameters.resize(state.leaves.size());
-  if (live.width == 0) return out;
-  const KvView kv = all_caches(state);
-  const AttentionGradients d = attention_backward(state, kv, padded(q_nHD, live), padded(d_out_nHD, live));
-  if (state.effects.rewrite != nullptr) out.parameters = edit_gradients(state, {d.k_ZGTD, d.v_ZGTD, {}, {}, {}});
-  if (!state.live_needs_grad) return out;
-  const c10::List<std::optional<at::Tensor>> own{live.segment_n, std::nullopt, live.row_n};
-  const auto type = q_nHD.scalar_type();
-  out.k_nGD = d.k_ZGTD.index(own).to(type);
-  out.v_nGD = d.v_ZGTD.index(own).to(type);
-  out.q_nHD = d.q_ZSHD.reshape({-1, q_nHD.size(1), q_nHD.size(2)}).index_select(0, live.slot_n).to(type);
+  if (state.live_needs_grad) {
+    out.q_nHD = at::zeros_like(q_nHD);
+    out.k_nGD = at::zeros({q_nHD.size(0), state.pool_R2GD.size(2), state.pool_R2GD.size(3)}, q_nHD.options());
+    out.v_nGD = at::zeros_like(out.k_nGD);
+  }
+  std::vector<at::Tensor> d_change(state.events.size());
+  for (size_t depth = 1; depth < depths.size(); ++depth) {
+    const DepthPlan& at_depth = depths[depth];
+    if (at_depth.width == 0) continue;
+    const ops::AttentionGradients d = ops::segment_attention_backward(
+        padded(part(state, at_depth, d_out_nHD), at_depth), padded(part(state, at_depth, q_nHD), at_depth), at_depth.query_length_B,
+        cache_at(state, depth), state.spec, state.attended[depth - 1]);
+    if (state.effects.rewrite != nullptr) {  // every segment of this depth continues after an event of the one before
+      d_change[depth - 1] = ops::gather_rows({d.k_BGTD, d.v_BGTD, {}, {}, {}}, state.events[depth - 1].rows_EW);
+    }
+    if (state.live_needs_grad) add_own(state, at_depth, d, out);
+  }
+  if (state.effects.rewrite != nullptr) out.parameters = edit_gradients(state, d_change);
   return out;
 }
 

@@ -15,51 +15,60 @@ struct Changes {
   std::vector<at::Tensor> outputs, gradients;
 };
 
-// One output per boundary; segment g continues after event g, so that boundaries are runs of events.
-Changes kept_changes(ScanState& state, const KvView& d_kv) {
+// One output per boundary.
+Changes kept_changes(ScanState& state, const std::vector<at::Tensor>& d_change) {
   Changes out;
-  int64_t begin = 0;
-  for (ScanEvent& event : state.events) {
-    const int64_t count = event.rows_EW.size(0);
-    const KvView of_boundary{d_kv.k_BGTD.narrow(0, begin, count), d_kv.v_BGTD.narrow(0, begin, count), {}, {}, {}};
-    begin += count;
-    out.gradients.push_back(ops::gather_rows(of_boundary, event.rows_EW).to(event.change_EWC.scalar_type()));
-    out.outputs.push_back(std::exchange(event.change_EWC, {}));
+  for (size_t i = 0; i < state.events.size(); ++i) {
+    const at::Tensor change_EWC = std::exchange(state.events[i].change_EWC, {});
+    if (!d_change[i].defined()) continue;
+    out.gradients.push_back(d_change[i].to(change_EWC.scalar_type()));
+    out.outputs.push_back(change_EWC);
   }
   state.keeps_activations = false;  // the graphs are used up: another backward pass runs the edit again
   return out;
 }
 
-// All events as one batch, [1, Z, W, …].
-Events all_events(const ScanState& state, const at::Tensor& rows_ZW) {
-  const LiveSegments& live = state.plan->live;
-  std::vector<at::Tensor> kinds, entries;
-  for (const ScanEvent& event : state.events) {
-    kinds.push_back(event.kind_EW);
-    entries.push_back(event.u_EWC);
+// Parts [layers, E, width of its own, …] side by side, right-padded to the widest with `fill`.
+at::Tensor stack_padded(const std::vector<at::Tensor>& parts, int64_t axis, const at::Scalar& fill) {
+  int64_t width = 0;
+  for (const at::Tensor& part : parts) width = std::max(width, part.size(axis));
+  std::vector<at::Tensor> padded;
+  for (const at::Tensor& part : parts) {
+    std::vector<int64_t> pad(static_cast<size_t>(2 * (part.dim() - axis)), 0);
+    pad.back() = width - part.size(axis);
+    padded.push_back(at::constant_pad_nd(part, pad, fill));
   }
-  Events all;
-  all.layer_begin = state.layer;
-  all.layer_end = state.layer + 1;
-  all.u_YEWC = stack_padded(entries, rows_ZW.size(1), 0).unsqueeze(0);
-  all.kind_YEW = stack_padded(kinds, rows_ZW.size(1), 0).unsqueeze(0);
-  all.position_YEW = live.position_ZT.gather(1, rows_ZW.clamp_min(0)).unsqueeze(0);
-  all.source_E = state.plan->source_B.index_select(0, live.sequence_Z);
-  all.ordinal_E = live.ordinal_Z;
+  return at::cat(padded, axis - 1);
+}
+
+// All boundaries' events as one batch.
+Events all_events(const ScanState& state) {
+  std::vector<at::Tensor> kinds, entries, positions, sources, ordinals;
+  for (const ScanEvent& event : state.events) {
+    kinds.push_back(event.events.kind_YEW);
+    entries.push_back(event.events.u_YEWC);
+    positions.push_back(event.events.position_YEW);
+    sources.push_back(event.events.source_E);
+    ordinals.push_back(event.events.ordinal_E);
+  }
+  Events all = state.events.front().events;
+  all.u_YEWC = stack_padded(entries, 2, 0);
+  all.kind_YEW = stack_padded(kinds, 2, static_cast<int64_t>(RowKind::pad));
+  all.position_YEW = stack_padded(positions, 2, 0);
+  all.source_E = at::cat(sources);
+  all.ordinal_E = at::cat(ordinals);
   return all;
 }
 
-Changes repeated_changes(const ScanState& state, const KvView& d_kv) {
-  int64_t width = 0;
-  std::vector<at::Tensor> rows;
-  for (const ScanEvent& event : state.events) {
-    width = std::max(width, event.rows_EW.size(1));
-    rows.push_back(event.rows_EW);
+Changes repeated_changes(const ScanState& state, const std::vector<at::Tensor>& d_change) {
+  std::vector<at::Tensor> gradients;
+  for (size_t i = 0; i < d_change.size(); ++i) {
+    const at::Tensor& u_EWC = state.events[i].events.u_YEWC.squeeze(0);
+    gradients.push_back(d_change[i].defined() ? d_change[i] : at::zeros_like(u_EWC));
   }
-  const at::Tensor rows_ZW = stack_padded(rows, width, -1);
-  const Edit edit = state.effects.rewrite->edit(all_events(state, rows_ZW), state.leaves);
+  const Edit edit = state.effects.rewrite->edit(all_events(state), state.leaves);
   const at::Tensor change_ZWC = (edit.gate * edit.delta_YEWC).squeeze(0);
-  return {{change_ZWC}, {ops::gather_rows(d_kv, rows_ZW).to(change_ZWC.scalar_type())}};
+  return {{change_ZWC}, {stack_padded(gradients, 1, 0).to(change_ZWC.scalar_type())}};
 }
 
 }  // namespace
@@ -76,31 +85,22 @@ at::Tensor change_of(const ScanState& state, const Events& events) {
   return (edit.gate * edit.delta_YEWC).squeeze(0);
 }
 
-std::vector<at::Tensor> edit_gradients(ScanState& state, const KvView& d_kv) {
+std::vector<at::Tensor> edit_gradients(ScanState& state, const std::vector<at::Tensor>& d_change) {
   std::vector<at::Tensor> wanted;
   for (const at::Tensor& leaf : state.leaves) {
     if (leaf.requires_grad()) wanted.push_back(leaf);
   }
   std::vector<at::Tensor> out(state.leaves.size());
-  if (wanted.empty()) return out;
+  if (wanted.empty() || state.events.empty()) return out;
   at::AutoGradMode record(true);
-  const Changes changes = state.keeps_activations ? kept_changes(state, d_kv) : repeated_changes(state, d_kv);
+  const Changes changes = state.keeps_activations ? kept_changes(state, d_change) : repeated_changes(state, d_change);
+  if (changes.outputs.empty()) return out;
   const auto gradients = torch::autograd::grad(changes.outputs, wanted, changes.gradients, /*retain_graph=*/false,
                                                /*create_graph=*/false, /*allow_unused=*/true);
   for (size_t i = 0, next = 0; i < out.size(); ++i) {
     if (state.leaves[i].requires_grad()) out[i] = gradients[next++];
   }
   return out;
-}
-
-at::Tensor stack_padded(const std::vector<at::Tensor>& parts, int64_t width, const at::Scalar& fill) {
-  std::vector<at::Tensor> padded;
-  for (const at::Tensor& part : parts) {
-    std::vector<int64_t> pad(static_cast<size_t>(2 * (part.dim() - 1)), 0);
-    pad.back() = width - part.size(1);
-    padded.push_back(at::constant_pad_nd(part, pad, fill));
-  }
-  return at::cat(padded);
 }
 
 }  // namespace bt

@@ -45,10 +45,11 @@ void rewrite(ScanState& state, Running& running, int64_t depth, const KvView& kv
   const ChosenRows chosen = choose_rows(*state.effects.rewrite, rows, replay);
   const at::Tensor& rows_EW = chosen.rows_EW;
   const at::Tensor u_EWC = ops::gather_rows(kv, rows_EW);
-  const at::Tensor change_EWC = change_of(state, rewrite_events(*state.plan, depth, state.layer, u_EWC, chosen));
+  const Events events = rewrite_events(*state.plan, depth, state.layer, u_EWC, chosen);
+  const at::Tensor change_EWC = change_of(state, events);
   ops::edit_rows_(kv, rows_EW, u_EWC, change_EWC, at::ones({1}, change_EWC.options().requires_grad(false)));
   state.size.add(change_EWC, u_EWC);
-  state.events.push_back({rows_EW, chosen.kind_EW, u_EWC, state.keeps_activations ? change_EWC : at::Tensor()});
+  state.events.push_back({rows_EW, events, state.keeps_activations ? change_EWC : at::Tensor()});
 
   const int64_t slots = rows_EW.numel(), groups = kv.k_BGTD.size(1), width = kv.k_BGTD.size(3);
   running.pool.push_back(ops::gather_rows(kv, rows_EW).view({slots, 2, groups, width}));
@@ -67,12 +68,12 @@ void act(ScanState& state, Running& running, int64_t depth, const at::Tensor& q_
   if (state.effects.evict != nullptr) kv.alive_BT.copy_(state.effects.evict->keep(rows));
 }
 
+}  // namespace
+
 at::Tensor padded(const at::Tensor& x_nHD, const DepthPlan& depth) {
   if (depth.width == 0) return x_nHD.new_zeros({depth.sequences, 0, x_nHD.size(1), x_nHD.size(2)});
   return x_nHD.index_select(0, depth.token_BS.flatten()).view({depth.sequences, depth.width, x_nHD.size(1), x_nHD.size(2)});
 }
-
-}  // namespace
 
 at::Tensor scan_forward(ScanState& state, const Qkv& live) {
   const DevicePlan& plan = *state.plan;
@@ -91,6 +92,7 @@ at::Tensor scan_forward(ScanState& state, const Qkv& live) {
       q_BSHD = padded(live.q_NHD.narrow(0, first, count), at_depth);
       const ops::Attended attended = ops::segment_attention(q_BSHD, at_depth.query_length_B, view(state, running, depth), state.spec);
       lse_BSH = attended.lse_BSH;
+      state.attended.push_back(attended);
       out_nHD.narrow(0, first, count).copy_(attended.out_BSHD.reshape({-1, q_BSHD.size(2), q_BSHD.size(3)}).index_select(0, at_depth.slot_n));
     }
     if (at_depth.events > 0) act(state, running, depth, q_BSHD, lse_BSH);

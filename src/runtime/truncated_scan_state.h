@@ -8,15 +8,16 @@
 
 #include <torch/custom_class.h>
 
+#include "bt/ops/ops.h"
 #include "truncated_scan.h"
 
 namespace bt {
 
 // One boundary event of all sequences at a depth.
 struct ScanEvent {
-  at::Tensor rows_EW, kind_EW;  // chosen rows
-  at::Tensor u_EWC;             // entries before the rewrite
-  at::Tensor change_EWC;        // what was added to them, with its graph where activations are kept
+  at::Tensor rows_EW;     // chosen rows
+  Events events;          // their entries before the rewrite
+  at::Tensor change_EWC;  // what was added to them, with its graph where activations are kept
 };
 
 struct ScanState : torch::CustomClassHolder {
@@ -36,6 +37,7 @@ struct ScanState : torch::CustomClassHolder {
   std::vector<ScanEvent> events;         // by depth
   std::vector<at::Tensor> table_BT;      // by depth >= 1: pool rows of the cache a live segment attends to
   std::vector<at::Tensor> alive_BT;      // likewise, with eviction
+  std::vector<ops::Attended> attended;   // likewise: what the attention of a depth gave
   at::Tensor pool_R2GD;
   RewriteSize size;
 };
@@ -53,10 +55,11 @@ ScanGradients scan_backward(ScanState& state, const at::Tensor& q_nHD, const at:
 std::vector<at::Tensor> leaves_of(at::TensorList parameters);
 // gate * delta of one boundary's events, [E, W, C]; with a graph where activations are kept.
 at::Tensor change_of(const ScanState& state, const Events& events);
-// The parameters' gradients, given those of the caches of all live segments. Uses kept graphs up.
-std::vector<at::Tensor> edit_gradients(ScanState& state, const KvView& d_kv);
+// The parameters' gradients, given those of every boundary's changed entries, [E, W, C]; undefined: no segment follows.
+// Uses kept graphs up.
+std::vector<at::Tensor> edit_gradients(ScanState& state, const std::vector<at::Tensor>& d_change);
 
-// Tables [e, width of its own, …] of all depths on top of each other, right-padded to `width` with `fill`.
-at::Tensor stack_padded(const std::vector<at::Tensor>& parts, int64_t width, const at::Scalar& fill);
+// The tokens of a depth as right-padded sequences, [B, S, H, D].
+at::Tensor padded(const at::Tensor& x_nHD, const DepthPlan& depth);
 
 }  // namespace bt

@@ -38,6 +38,33 @@ TEST_P(SegmentAttention, SeesWhatVisibleSays) {
   }
 }
 
+// By autograd through the differentiable form, in which the scores are kept.
+ops::AttentionGradients recorded_gradients(const CacheProblem& problem, const at::Tensor& d_out_BSHD) {
+  if (d_out_BSHD.numel() == 0) {
+    return {at::zeros_like(problem.q_BSHD), at::zeros(problem.kv.k_BGTD.sizes(), at::kDouble), at::zeros(problem.kv.v_BGTD.sizes(), at::kDouble)};
+  }
+  const at::Tensor q = problem.q_BSHD.detach().clone().requires_grad_();
+  const at::Tensor k = problem.kv.k_BGTD.detach().clone().requires_grad_(), v = problem.kv.v_BGTD.detach().clone().requires_grad_();
+  KvView kv = problem.kv;
+  kv.k_BGTD = k;
+  kv.v_BGTD = v;
+  const at::Tensor out = ops::segment_attention(q, problem.query_length_B, kv, problem.spec).out_BSHD;
+  const auto d = torch::autograd::grad({out}, {q, k, v}, {d_out_BSHD});
+  return {d[0], d[1], d[2]};
+}
+
+TEST_P(SegmentAttention, BackwardEqualsAutograd) {
+  const CacheProblem problem = random_problem(GetParam());
+  const at::Tensor d_out_BSHD = testing::random_normal(problem.q_BSHD.sizes(), "d_out", GetParam().dtype);
+  const ops::AttentionGradients expected = recorded_gradients(problem, d_out_BSHD);
+  const ops::AttentionGradients found =
+      ops::segment_attention_backward(d_out_BSHD, problem.q_BSHD, problem.query_length_B, problem.kv, problem.spec, attend(problem));
+  const double tolerance = GetParam().dtype == at::kFloat ? 1e-4 : 1e-11;
+  testing::expect_near(found.q_BSHD, expected.q_BSHD, tolerance);
+  testing::expect_near(found.k_BGTD, expected.k_BGTD, tolerance);
+  testing::expect_near(found.v_BGTD, expected.v_BGTD, tolerance);
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, SegmentAttention, ::testing::Values(
     CacheShape{.name = "usual"}, CacheShape{.name = "float", .dtype = at::kFloat},
     CacheShape{.name = "one_sequence", .batch = 1}, CacheShape{.name = "nineteen_sequences", .batch = 19, .queries = 3},

@@ -24,6 +24,15 @@ struct Attended {
 // q_BSHD is right-padded to S; query_length_B int64 may be 0.
 Attended segment_attention(const at::Tensor& q_BSHD, const at::Tensor& query_length_B, const KvView& kv, const AttentionSpec& spec);
 
+struct AttentionGradients {
+  at::Tensor q_BSHD, k_BGTD, v_BGTD;  // at least fp32; zero where nothing was seen
+};
+
+// Gradients of segment_attention's inputs, given that of its output, for a node that keeps its output and lse alone. Scores
+// are computed again. No gradient of its own.
+AttentionGradients segment_attention_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const at::Tensor& query_length_B,
+                                             const KvView& kv, const AttentionSpec& spec, const Attended& attended);
+
 // Attention mass of every cached row: mass_BT[b, i] = 1/(V H) * sum over the V voting queries and H heads of the
 // probability given to row i (arXiv 2505.16950, selection of TopK). The voters are the last min(voters_B[b],
 // query_length_B[b]) queries; 0 voters give 0. lse_BSH as segment_attention returned it. No gradient. fp32 or fp64.

@@ -28,20 +28,6 @@ struct DepthPlan {
   at::Tensor step_begin_E;    // int64, per event: first row of the step just written (PlanEvent::step_begin)
 };
 
-// All segments below depth 0 side by side, which is how a truncated backward pass sees them. Segment g continues after
-// event g: events and live segments share one numbering, by depth, then sequence.
-//
-// Axes: Z live segments, S longest of them, T cache rows, n live tokens.
-struct LiveSegments {
-  int64_t count = 0, width = 0, rows = 0;
-  at::Tensor token_ZS;               // int64: live token of every slot; padding points at 0
-  at::Tensor slot_n;                 // int64: z * S + s of every live token
-  at::Tensor segment_n, row_n;       // int64: segment and cache row of every live token
-  at::Tensor query_length_Z, rows_Z; // int64
-  at::Tensor position_ZT;            // int64
-  at::Tensor sequence_Z, ordinal_Z;  // int64: sequence and number of the event before the segment
-};
-
 struct DevicePlan {
   int64_t tokens = 0, sequences = 0, rows = 0;  // rows: longest sequence
   int64_t live_begin = 0;          // tokens before it precede every rewrite
@@ -55,7 +41,6 @@ struct DevicePlan {
   at::Tensor packed_BT;            // int64 [sequences, rows]: packed index of every row; 0 past the sequence's end
   at::Tensor source_B;             // int64: Example::source of every sequence
   std::vector<DepthPlan> depths;
-  LiveSegments live;
 };
 
 // Cost: one pass over the plan on the host and one copy per tensor.
