@@ -13,6 +13,7 @@ import sys
 ROWS = [
     ("SFT, the base of all others", "sft", "", "best"),
     ("Cache Processor", "bt", "", "best"),
+    ("the same without recall", "recent_only", "", "best"),
     ("constant rewrite", "constant_rewrite", "", "best"),
     ("LoRA, as many parameters", "lora", "", "best"),
     ("SFT on, same samples", "sft_samples", "", "best"),
