@@ -65,8 +65,10 @@ function(bt_shared_library name)
   target_include_directories(${name} PUBLIC
     "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
   target_compile_features(${name} PUBLIC cxx_std_20)
-  target_link_options(${name} PRIVATE "$<$<NOT:$<BOOL:${BT_SANITIZE}>>:LINKER:-z,defs>"  # a missing definition fails here, not when a tool starts
-    "LINKER:--exclude-libs,ALL"  # keeps SentencePiece's protobuf away from LibTorch's
+  if(NOT BT_SANITIZE)  # whose runtime belongs to the program
+    target_link_options(${name} PRIVATE "LINKER:-z,defs")  # a missing definition fails here, not when a tool starts
+  endif()
+  target_link_options(${name} PRIVATE "LINKER:--exclude-libs,ALL"  # keeps SentencePiece's protobuf away from LibTorch's
     INTERFACE "LINKER:--no-as-needed")  # a library may be linked only for the operators and methods it registers
   set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
   set_property(GLOBAL APPEND PROPERTY BT_SHARED_LIBRARIES ${name})

@@ -100,6 +100,16 @@ at::Tensor delta_of_kind(const Method& method, RowKind kind) {
   return edit_of(method, events).delta_YEWC;
 }
 
+TEST(CacheProcessor, TheGateIsTheSigmoidOfOneNumberPerLayer) {
+  const auto method = tiny_method("bt");
+  for (int64_t layer = 0; layer < 3; ++layer) method->parameters()->leaf("gate", layer).detach().fill_(0.7 * static_cast<double>(layer));
+  const at::Tensor gate = edit_of(*method, some_events(3)).gate;
+  ASSERT_EQ(gate.numel(), 3);
+  for (int64_t layer = 0; layer < 3; ++layer) {
+    EXPECT_NEAR(gate.flatten()[layer].item<double>(), 1 / (1 + std::exp(-0.7 * static_cast<double>(layer))), 1e-12);
+  }
+}
+
 TEST(CacheProcessor, KindEmbeddingStartsWithoutEffectAndThenTellsKindsApart) {
   const auto method = tiny_method("bt");
   EXPECT_TRUE(delta_of_kind(*method, RowKind::recent).equal(delta_of_kind(*method, RowKind::recalled)));
