@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 
 #include "bt/core/files.h"
+#include "bt/core/random.h"
 #include "train/train_test_support.h"
 
 namespace bt {
@@ -110,6 +111,31 @@ TEST_F(BtTrainTest, KilledAtAnyStepAndResumedEqualsUninterrupted) {
     EXPECT_EQ(figures(path(out)), figures(path("straight"))) << out;
     EXPECT_EQ(read_file(path(out + "/final/model.safetensors")), read_file(path("straight/final/model.safetensors"))) << out;
   }
+}
+
+using FullBtTrainTest = BtTrainTest;
+
+// Kills at any moment, while files are written too: what counts is that a checkpoint is whole or absent.
+TEST_F(FullBtTrainTest, KilledAtRandomMomentsAgainAndAgainEqualsUninterrupted) {
+  std::vector<std::string> arguments = {path("run.yaml"), "train.steps=400", "checkpoint.every=1", "checkpoint.keep_last=2"};
+  const std::string straight = path("straight"), killed = path("killed");
+  arguments.push_back("run.out=" + straight);
+  ASSERT_EQ(run(arguments), 0) << output();
+  arguments.back() = "run.out=" + killed;
+  CounterRng rng(1, stream_id("kills"));
+  int kills = 0;
+  for (int result = 1; result != 0;) {
+    const pid_t child = start(arguments);
+    std::this_thread::sleep_for(std::chrono::milliseconds(600 + rng.below(900)));
+    kill(child, SIGKILL);
+    result = wait(child);
+    ASSERT_TRUE(result == 0 || result == 128 + SIGKILL) << output();
+    kills += result == 0 ? 0 : 1;
+    ASSERT_LT(kills, 100) << "no progress between kills: " << output();
+  }
+  EXPECT_GT(kills, 0);
+  EXPECT_EQ(figures(killed), figures(straight)) << kills << " kills";
+  EXPECT_EQ(read_file(killed + "/final/model.safetensors"), read_file(straight + "/final/model.safetensors"));
 }
 
 TEST_F(BtTrainTest, ASignalSavesEndsWithZeroAndTheRunGoesOn) {
