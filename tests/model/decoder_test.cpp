@@ -21,7 +21,7 @@ at::Tensor plain_rms_norm(const at::Tensor& x, const at::Tensor& weight, double 
 }
 
 TEST(RmsNorm, EqualsItsFormulaWithGradients) {
-  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{37, 11}, {1, 16}, {3, 5, 7}, {0, 4}}) {
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{37, 11}, {1, 16}, {3, 5, 7}, {0, 4}, {601, 3}, {19, 1}}) {
     const at::Tensor x = random(shape, true), weight = random({shape.back()}, true), probe = random(shape);
     const at::Tensor y = rms_norm(x, weight, 0.1), plain = plain_rms_norm(x, weight, 0.1);
     EXPECT_LT(greatest_difference(y, plain), 1e-13);
@@ -121,6 +121,22 @@ TEST(Rotate, TurnsHalvesAndBack) {
   EXPECT_LT(greatest_difference(gradients((y * probe).sum(), {x})[0], rotate(probe, angles, true)), 1e-14);
   const at::Tensor back = rotate(x, angles, true);
   EXPECT_LT(greatest_difference(gradients((back * probe).sum(), {x})[0], rotate(probe, angles)), 1e-14);
+}
+
+TEST(Rotate, EqualsTheComplexProductOnStridedInputOfEveryType) {
+  for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kHalf}) {
+    const at::Tensor wide = random({133, 9, 10}).to(type).set_requires_grad(true), x = wide.narrow(1, 3, 4);
+    const Rotary angles = rotary(rope_config({}, 10), at::arange(133, at::kLong), type);
+    const auto halves = x.to(at::kDouble).chunk(2, -1);
+    const at::Tensor cos = angles.cos.to(at::kDouble).unsqueeze(1), sin = angles.sin.to(at::kDouble).unsqueeze(1);
+    const at::Tensor plain = at::cat({halves[0] * cos - halves[1] * sin, halves[1] * cos + halves[0] * sin}, -1);
+    const double tolerance = type == at::kDouble ? 1e-14 : type == at::kFloat ? 2e-6 : 1e-2;
+    const at::Tensor turned = rotate(x, angles), probe = random(turned.sizes());
+    EXPECT_LT(greatest_difference(turned, plain), tolerance);
+    EXPECT_LT(greatest_difference(gradients((turned.to(at::kDouble) * probe).sum(), {wide})[0], gradients((plain * probe).sum(), {wide})[0]), tolerance);
+    EXPECT_LT(greatest_difference(rotate(turned, angles, /*inverse=*/true), x), tolerance);
+  }
+  EXPECT_EQ(rotate(random({0, 2, 6}), rotary(rope_config({}), at::empty({0}, at::kLong), at::kDouble)).numel(), 0);
 }
 
 TEST(Linear, AddsAdapters) {

@@ -54,6 +54,21 @@ TEST(GatherRows, TakesEmptySizes) {
   EXPECT_EQ(ops::gather_rows(no_events, at::empty({0, 3}, at::kLong)).sizes(), (std::vector<int64_t>{0, 3, kEntry}));
 }
 
+TEST(GatherRows, IsTheSameWithAndWithoutARecordedGradient) {
+  for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kBFloat16}) {
+    const KvView kv = cache(type);
+    const KvView recorded{kv.k_BGTD.detach().clone().requires_grad_(), kv.v_BGTD, {}, {}, {}};
+    EXPECT_TRUE(ops::gather_rows(kv, some_rows()).equal(ops::gather_rows(recorded, some_rows()).detach()));
+  }
+}
+
+TEST(GatherRows, RefusesARowThatIsNotThere) {
+  const KvView kv = cache();
+  EXPECT_THROW(ops::gather_rows(kv, at::full({kEvents, 1}, kRows, at::kLong)), c10::Error);
+  const at::Tensor entry = at::zeros({kEvents, 1, kEntry}, at::kDouble);
+  EXPECT_THROW(ops::edit_rows_(kv, at::full({kEvents, 1}, kRows, at::kLong), entry, entry, at::ones({1}, at::kDouble)), c10::Error);
+}
+
 TEST(GatherRows, GradientsEqualDifferences) {
   const KvView kv = cache();
   testing::expect_gradients([&](const std::vector<at::Tensor>& x) { return ops::gather_rows({x[0], x[1], {}, {}, {}}, some_rows()); },
@@ -96,6 +111,17 @@ TEST(EditRows, AddsTheGatedChangeInPlaceAndLeavesOtherRows) {
   ops::edit_rows_(kv, rows_EW, u_EWC, delta_EWC, at::full({1}, 0.25, at::kDouble));
   testing::expect_near(kv.k_BGTD, expected.k_BGTD, 1e-15);
   testing::expect_near(kv.v_BGTD, expected.v_BGTD, 1e-15);
+}
+
+TEST(EditRows, TakesAGateOfEveryShapeThatBroadcasts) {
+  const at::Tensor rows_EW = some_rows(), delta_EWC = random_normal({kEvents, 3, kEntry}, "delta");
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{1, 1, 1}, {kEvents, 1, 1}, {3, 1}, {kEvents, 3, kEntry}}) {
+    const KvView kv = cache();
+    const at::Tensor u_EWC = ops::gather_rows(kv, rows_EW), gate = random_normal(shape, "gate");
+    ops::edit_rows_(kv, rows_EW, u_EWC, delta_EWC, gate);
+    const at::Tensor expected = (u_EWC + gate * delta_EWC).masked_fill((rows_EW < 0).unsqueeze(2), 0);
+    testing::expect_near(ops::gather_rows(kv, rows_EW), expected, 1e-15);
+  }
 }
 
 TEST(EditRows, RoundsOnceToTheCachesType) {
