@@ -53,17 +53,16 @@ void gather_half(const at::Tensor& x_BGTD, const at::Tensor& rows_EW, char* out,
 template <class T>
 void edit_half(const at::Tensor& x_BGTD, const at::Tensor& rows_EW, const at::opmath_type<T>* u, const at::opmath_type<T>* delta,
                at::opmath_type<T> gate) {
-  const int64_t groups = x_BGTD.size(1), width = x_BGTD.size(3), entry = 2 * groups * width;
+  const int64_t groups = x_BGTD.size(1), width = x_BGTD.size(3), entry = 2 * groups * width, slots = rows_EW.size(1);
+  const int64_t by_event = x_BGTD.stride(0), by_group = x_BGTD.stride(1), by_row = x_BGTD.stride(2), by_number = x_BGTD.stride(3);
   T* base = x_BGTD.mutable_data_ptr<T>();
-  each_slot(rows_EW, x_BGTD.size(2), [&](int64_t e, int64_t w, int64_t row) {
+  each_slot(rows_EW, x_BGTD.size(2), [=](int64_t e, int64_t w, int64_t row) {
     if (row < 0) return;
-    const int64_t from = (e * rows_EW.size(1) + w) * entry;
-    T* to = base + e * x_BGTD.stride(0) + row * x_BGTD.stride(2);
+    const int64_t from = (e * slots + w) * entry;
     for (int64_t g = 0; g < groups; ++g) {
-      for (int64_t d = 0; d < width; ++d) {
-        const int64_t at = from + g * width + d;
-        to[g * x_BGTD.stride(1) + d * x_BGTD.stride(3)] = static_cast<T>(u[at] + gate * delta[at]);
-      }
+      T* to = base + e * by_event + g * by_group + row * by_row;
+      const at::opmath_type<T> *entries = u + from + g * width, *changes = delta + from + g * width;
+      for (int64_t d = 0; d < width; ++d) to[d * by_number] = static_cast<T>(entries[d] + gate * changes[d]);
     }
   });
 }
