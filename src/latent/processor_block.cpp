@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "packed_slots.h"
+
 namespace bt {
 namespace {
 
@@ -32,20 +34,24 @@ at::Tensor attention_bias(const BtOptions& options, const Events& events, at::Sc
   return at::zeros({batch, 1, entries, entries}, events.kind_YEW.options().dtype(dtype)).masked_fill_(hidden, kHidden);
 }
 
-at::Tensor self_attention(const BtOptions& options, const ProcessorWeights& weights, const Events& events, const at::Tensor& n_YMP,
-                          const Rotary& angles) {
-  const int64_t layers = n_YMP.size(0), tokens = n_YMP.size(1), entries = events.kind_YEW.size(2), batch = layers * tokens / entries;
+// Attention alone needs the events apart; all else takes their entries one by one, n_YMP packed.
+at::Tensor self_attention(const BtOptions& options, const ProcessorWeights& weights, const Events& events, const PackedSlots& slots,
+                          const at::Tensor& n_YMP, const Rotary& angles) {
+  const int64_t layers = n_YMP.size(0), packed = layers * n_YMP.size(1), slots_count = events.kind_YEW[0].numel();
+  const int64_t entries = events.kind_YEW.size(2), batch = layers * slots_count / entries;
   const int64_t heads = options.heads, width = options.width / heads;
-  const auto qkv = project(n_YMP, weights.w_qkv).view({layers * tokens, 3 * heads, width}).split(heads, 1);
+  const auto qkv = project(n_YMP, weights.w_qkv).view({packed, 3 * heads, width}).split(heads, 1);
   const auto turn = [&](const at::Tensor& x) {
     if (!angles.cos.defined()) return x;
-    const at::Tensor position = events.position_YEW.flatten();
+    const at::Tensor position = slots.pack(events.position_YEW.view({layers, slots_count})).flatten();
     return rotate(x, {angles.cos.index_select(0, position), angles.sin.index_select(0, position)});
   };
-  const auto heads_first = [&](const at::Tensor& x) { return x.view({batch, entries, heads, width}).transpose(1, 2); };
-  const at::Tensor out = at::scaled_dot_product_attention(heads_first(turn(qkv[0])), heads_first(turn(qkv[1])),
-                                                          heads_first(qkv[2].contiguous()), attention_bias(options, events, n_YMP.scalar_type()));
-  return out.transpose(1, 2).reshape({layers, tokens, options.width});
+  const auto heads_first = [&](const at::Tensor& x) {
+    return slots.unpack(x.contiguous().view({layers, packed / layers, options.width})).view({batch, entries, heads, width}).transpose(1, 2);
+  };
+  const at::Tensor out = at::scaled_dot_product_attention(heads_first(turn(qkv[0])), heads_first(turn(qkv[1])), heads_first(qkv[2]),
+                                                          attention_bias(options, events, n_YMP.scalar_type()));
+  return slots.pack(out.transpose(1, 2).reshape({layers, slots_count, options.width}));
 }
 
 }  // namespace
@@ -87,15 +93,17 @@ at::Tensor processor_block(const BtOptions& options, const ProcessorWeights& wei
                            const at::Tensor& u_YEWC, const Rotary& angles) {
   const int64_t layers = u_YEWC.size(0), events_count = u_YEWC.size(1), entries = u_YEWC.size(2), tokens = events_count * entries;
   if (tokens == 0) return at::zeros_like(u_YEWC);
-  at::Tensor h = project(u_YEWC.reshape({layers, tokens, -1}), weights.w_in);
+  const PackedSlots slots(events.kind_YEW);
+  at::Tensor h = project(slots.pack(u_YEWC.reshape({layers, tokens, -1})), weights.w_in);
   if (weights.kind.defined()) {
-    const at::Tensor recalled = (events.kind_YEW == static_cast<int64_t>(RowKind::recalled)).view({layers, tokens, 1});
+    const at::Tensor recalled = slots.pack((events.kind_YEW == static_cast<int64_t>(RowKind::recalled)).view({layers, tokens, 1}));
     h = h + at::where(recalled, weights.kind.narrow(1, 1, 1), weights.kind.narrow(1, 0, 1));
   }
-  h = h + project(self_attention(options, weights, events, normalise(h, weights.attention_norm), angles), weights.w_o);
+  h = h + project(self_attention(options, weights, events, slots, normalise(h, weights.attention_norm), angles), weights.w_o);
   const auto gate_up = project(normalise(h, weights.mlp_norm), weights.w_gate_up).chunk(2, -1);
   h = h + project(at::silu(gate_up[0]) * gate_up[1], weights.w_down);
-  const at::Tensor delta = project(normalise(h, weights.out_norm), weights.w_out).view(u_YEWC.sizes());
+  const at::Tensor delta = slots.unpack(project(normalise(h, weights.out_norm), weights.w_out)).view(u_YEWC.sizes());
+  if (slots.packed()) return delta;
   return delta.masked_fill((events.kind_YEW == static_cast<int64_t>(RowKind::pad)).unsqueeze(-1), 0);
 }
 
