@@ -50,7 +50,7 @@ def check_links(source):
 
 def check_tree(source):
     readme = (source / "README.md").read_text()
-    listed = re.findall(r"^(\S+)  +\S", re.search(r"```text\n(.*?)```", readme, flags=re.S)[1], flags=re.M)
+    listed = re.findall(r"^(\S+)  +\S", re.search(r"^## The tree\n+```text\n(.*?)```", readme, flags=re.S | re.M)[1], flags=re.M)
     errors.extend(f"README.md: the tree names {path}, which does not exist" for path in listed if not (source / path).exists())
     for folder in ("src", "configs"):
         for entry in sorted((source / folder).iterdir()):
