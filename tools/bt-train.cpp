@@ -1,6 +1,5 @@
 // bt-train CONFIG.yaml [key.path=value ...]: reads and checks the config, then opens LibTorch and trains.
 #include <CLI/CLI.hpp>
-
 #include <cstdio>
 
 #include "bt/app/train_app.h"
@@ -56,8 +55,10 @@ CommandLine parse(CLI::App& app, int argc, char** argv) {
   CommandLine line;
   std::vector<std::string> flags;  // CLI11 takes them last first
   for (int i = argc - 1; i > 0; --i) {
-    if (is_override(argv[i])) line.overrides.insert(line.overrides.begin(), argv[i]);
-    else flags.emplace_back(argv[i]);
+    if (is_override(argv[i]))
+      line.overrides.insert(line.overrides.begin(), argv[i]);
+    else
+      flags.emplace_back(argv[i]);
   }
   add_flags(app, line);
   try {

@@ -55,17 +55,20 @@ std::string quoted_after(const fs::path& path, std::string_view key, char quote)
   return end == std::string::npos ? "" : text.substr(begin + 1, end - begin - 1);
 }
 
-std::string major_minor(const std::string& version) { return version.substr(0, version.find('.', version.find('.') + 1)); }
+std::string major_minor(const std::string& version) {
+  return version.substr(0, version.find('.', version.find('.') + 1));
+}
 
 // LibTorch's C++ ABI holds within a minor release only.
 void check_version(const std::string& root) {
   const std::string built = build_info().libtorch_version, found = libtorch_version(root);
   if (found.empty() || major_minor(found) == major_minor(built)) return;
-  fail_usage({.what = "this LibTorch has another version than the one built against",
-              .where = root,
-              .expected = str(major_minor(built), ".x"),
-              .found = found,
-              .next_step = str("point BT_LIBTORCH at a LibTorch ", major_minor(built), ", or configure and build again")});
+  fail_usage(
+      {.what = "this LibTorch has another version than the one built against",
+       .where = root,
+       .expected = str(major_minor(built), ".x"),
+       .found = found,
+       .next_step = str("point BT_LIBTORCH at a LibTorch ", major_minor(built), ", or configure and build again")});
 }
 
 void* open_library(const fs::path& path, const std::string& next_step) {
@@ -89,8 +92,9 @@ void open_cuda(const fs::path& root, std::string_view device, const fs::path& bt
   const bool optional = device == "auto";
   if (device == "cpu" || (optional && !has_cuda_driver())) return;
   const fs::path library = root / "lib" / "libtorch_cuda.so";
-  const std::string next_step = "install all of this LibTorch's CUDA packages (the light set-up leaves them out), "
-                                "or use --device cpu";
+  const std::string next_step =
+      "install all of this LibTorch's CUDA packages (the light set-up leaves them out), "
+      "or use --device cpu";
   try {
     if (!is_file(library))
       fail_usage({.what = "this LibTorch has no CUDA part", .where = root.string(), .next_step = next_step});
@@ -132,8 +136,8 @@ int guarded(std::string_view tool, const std::function<int()>& body) {
     return static_cast<int>(error.code());
   } catch (const std::exception& error) {
     if (is_out_of_memory(error)) {
-      std::fprintf(stderr, "%s: out of memory: %s\nnext: use a smaller batch or model, or another dtype\n", name.c_str(),
-                   error.what());
+      std::fprintf(stderr, "%s: out of memory: %s\nnext: use a smaller batch or model, or another dtype\n",
+                   name.c_str(), error.what());
       return static_cast<int>(ExitCode::out_of_memory);
     }
     std::fprintf(stderr, "%s: internal error, please report it: %s\n", name.c_str(), error.what());
@@ -143,8 +147,8 @@ int guarded(std::string_view tool, const std::function<int()>& body) {
 
 std::string version_text(std::string_view tool) {
   const BuildInfo& build = build_info();
-  return str(tool, " ", build.version, " (", build.git_hash, ", ", build.compiler, ", ", build.build_type, ", LibTorch ",
-             build.libtorch_version, ")");
+  return str(tool, " ", build.version, " (", build.git_hash, ", ", build.compiler, ", ", build.build_type,
+             ", LibTorch ", build.libtorch_version, ")");
 }
 
 int launch(const char* entry_symbol, const void* request, std::string_view device) {
@@ -193,7 +197,8 @@ std::string libtorch_version(const std::string& root) {
   std::string version =
       quoted_after(folder / "include" / "torch" / "headeronly" / "version.h", "define TORCH_VERSION ", '"');
   if (version.empty()) version = quoted_after(folder / "version.py", "__version__ =", '\'');
-  if (version.empty() && is_file(folder / "build-version")) version = read_file((folder / "build-version").string(), 256);
+  if (version.empty() && is_file(folder / "build-version"))
+    version = read_file((folder / "build-version").string(), 256);
   version = std::string(trim(version));
   return version.substr(0, version.find('+'));
 }

@@ -13,7 +13,8 @@ double median(std::vector<double> values) {
 
 }  // namespace
 
-std::vector<Timing> time_variants(std::vector<Variant> variants, int64_t repetitions, const std::function<double()>& seconds_now) {
+std::vector<Timing> time_variants(std::vector<Variant> variants, int64_t repetitions,
+                                  const std::function<double()>& seconds_now) {
   for (int warm_up = 0; warm_up < 2; ++warm_up) {
     for (const Variant& variant : variants) variant.run();
   }
@@ -27,7 +28,8 @@ std::vector<Timing> time_variants(std::vector<Variant> variants, int64_t repetit
   }
   std::vector<Timing> timings;
   for (size_t v = 0; v < variants.size(); ++v) {
-    timings.push_back({std::move(variants[v]), median(seconds[v]), *std::min_element(seconds[v].begin(), seconds[v].end())});
+    timings.push_back(
+        {std::move(variants[v]), median(seconds[v]), *std::min_element(seconds[v].begin(), seconds[v].end())});
   }
   return timings;
 }

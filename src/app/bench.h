@@ -1,13 +1,13 @@
 // A bench: variants of one computation, timed in turn so that a machine's moods meet all of them alike.
 #pragma once
 
+#include <c10/core/TensorOptions.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <c10/core/TensorOptions.h>
 
 namespace bt {
 
@@ -35,6 +35,7 @@ struct Timing {
 };
 
 // Two runs of every variant untimed, then `repetitions` rounds of all of them.
-std::vector<Timing> time_variants(std::vector<Variant> variants, int64_t repetitions, const std::function<double()>& seconds_now);
+std::vector<Timing> time_variants(std::vector<Variant> variants, int64_t repetitions,
+                                  const std::function<double()>& seconds_now);
 
 }  // namespace bt

@@ -19,7 +19,9 @@
 namespace bt {
 namespace {
 
-double wall_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double wall_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 double cpu_seconds() {
   timespec now{};
@@ -57,25 +59,35 @@ std::string cpu_name() {
 
 Json machine(const BenchOptions& options, const at::Device& device) {
   const BuildInfo& build = build_info();
-  return Json::object({{"version", build.version}, {"git_hash", build.git_hash}, {"libtorch", build.libtorch_version},
-                       {"compiler", build.compiler}, {"build_type", build.build_type}, {"device", device.str()}, {"cpu", cpu_name()},
-                       {"dtype", options.dtype}, {"threads", static_cast<int64_t>(at::get_num_threads())}, {"clock", options.clock},
+  return Json::object({{"version", build.version},
+                       {"git_hash", build.git_hash},
+                       {"libtorch", build.libtorch_version},
+                       {"compiler", build.compiler},
+                       {"build_type", build.build_type},
+                       {"device", device.str()},
+                       {"cpu", cpu_name()},
+                       {"dtype", options.dtype},
+                       {"threads", static_cast<int64_t>(at::get_num_threads())},
+                       {"clock", options.clock},
                        {"repetitions", options.repetitions}});
 }
 
 void print_machine(const Json& machine) {
   std::string line;
-  for (const auto& [key, value] : machine.as_object("bench")) line += str(line.empty() ? "" : ", ", key, " ", value.dump());
+  for (const auto& [key, value] : machine.as_object("bench"))
+    line += str(line.empty() ? "" : ", ", key, " ", value.dump());
   std::printf("%s\n", line.c_str());
 }
 
 void print_bench(const Bench& bench, const std::vector<Timing>& timings) {
-  std::printf("\n%s: %s\n%-28s %10s %10s %10s %9s %10s %8s %8s\n", bench.name.c_str(), bench.shape.c_str(), "", "median ms", "least ms",
-              "GFLOP/s", "GB/s", "tokens/s", "time x", "FLOPs x");
+  std::printf("\n%s: %s\n%-28s %10s %10s %10s %9s %10s %8s %8s\n", bench.name.c_str(), bench.shape.c_str(), "",
+              "median ms", "least ms", "GFLOP/s", "GB/s", "tokens/s", "time x", "FLOPs x");
   const Timing& base = timings[0];
   const auto cell = [](int width, int digits, double value) {
-    if (value > 0) std::printf(" %*.*f", width, digits, value);
-    else std::printf(" %*s", width, "-");
+    if (value > 0)
+      std::printf(" %*.*f", width, digits, value);
+    else
+      std::printf(" %*s", width, "-");
   };
   for (const Timing& timing : timings) {
     std::printf("%-28s", timing.variant.name.c_str());
@@ -94,15 +106,20 @@ void print_bench(const Bench& bench, const std::vector<Timing>& timings) {
 Json results(const Bench& bench, const std::vector<Timing>& timings) {
   Json variants = Json::array();
   for (const Timing& timing : timings) {
-    variants.push_back(Json::object({{"name", timing.variant.name}, {"median_seconds", timing.median}, {"least_seconds", timing.least},
-                                     {"flops", timing.variant.flops}, {"bytes", timing.variant.bytes}, {"tokens", timing.variant.tokens}}));
+    variants.push_back(Json::object({{"name", timing.variant.name},
+                                     {"median_seconds", timing.median},
+                                     {"least_seconds", timing.least},
+                                     {"flops", timing.variant.flops},
+                                     {"bytes", timing.variant.bytes},
+                                     {"tokens", timing.variant.tokens}}));
   }
   return Json::object({{"name", bench.name}, {"shape", bench.shape}, {"variants", variants}});
 }
 
 std::vector<Bench> all_benches() {
   std::vector<Bench> all;
-  for (const auto& part : {operator_benches(), decoding_benches(), training_benches()}) all.insert(all.end(), part.begin(), part.end());
+  for (const auto& part : {operator_benches(), decoding_benches(), training_benches()})
+    all.insert(all.end(), part.begin(), part.end());
   return all;
 }
 
@@ -115,7 +132,8 @@ int run_benches(const BenchOptions& options) {
   Json found = Json::array();
   for (const Bench& bench : all_benches()) {
     if (bench.name.find(options.filter) == std::string::npos) continue;
-    const std::vector<Timing> timings = time_variants(bench.make(tensors), options.repetitions, clock_of(options, device));
+    const std::vector<Timing> timings =
+        time_variants(bench.make(tensors), options.repetitions, clock_of(options, device));
     print_bench(bench, timings);
     found.push_back(results(bench, timings));
   }

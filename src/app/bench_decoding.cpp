@@ -27,8 +27,8 @@ ChooseTokens steps_of(int64_t step_tokens) {
 void decode(const DecodingModel& model, const BenchSize& size, int64_t new_tokens) {
   at::NoGradGuard no_grad;
   const int64_t prompt = size.batch[0].prompt_length;
-  Decoding engine(model.backbone.decoder, model.method.get(), model.table, {}, {}, {.slots = size.sequences, .capacity = prompt + new_tokens + 64},
-                  steps_of(size.step_tokens));
+  Decoding engine(model.backbone.decoder, model.method.get(), model.table, {}, {},
+                  {.slots = size.sequences, .capacity = prompt + new_tokens + 64}, steps_of(size.step_tokens));
   std::vector<DecodingRequest> requests;
   for (const Example& one : size.batch) {
     requests.push_back({static_cast<uint64_t>(one.source), {one.ids.begin(), one.ids.begin() + prompt}, new_tokens});
@@ -43,7 +43,8 @@ Variant variant(std::string name, const BenchSize& size, const c10::TensorOption
   model->backbone = make_backbone(size.model, options, 1, /*trainable=*/false);
   if (with_processor) model->method = make_method("bt", size.processor, {size.model, options, 1});
   model->table = bench_boundaries(size.model);
-  return {.name = std::move(name), .run = [model, size, new_tokens] { decode(*model, size, new_tokens); },
+  return {.name = std::move(name),
+          .run = [model, size, new_tokens] { decode(*model, size, new_tokens); },
           .tokens = static_cast<double>(size.sequences * new_tokens)};
 }
 

@@ -40,8 +40,10 @@ Example example(int64_t source, int64_t prompt, int64_t steps, int64_t step_toke
   out.source = source;
   out.prompt_length = prompt;
   for (int64_t t = 0; t < prompt + (steps + 1) * step_tokens; ++t) {
-    const bool ends_step = t >= prompt && (t - prompt + 1) % step_tokens == 0 && t + 1 < prompt + (steps + 1) * step_tokens;
-    out.ids.push_back(ends_step ? kBenchNewline : static_cast<int32_t>(3 + rng.below(static_cast<uint64_t>(vocabulary - 3))));
+    const bool ends_step =
+        t >= prompt && (t - prompt + 1) % step_tokens == 0 && t + 1 < prompt + (steps + 1) * step_tokens;
+    out.ids.push_back(ends_step ? kBenchNewline
+                                : static_cast<int32_t>(3 + rng.below(static_cast<uint64_t>(vocabulary - 3))));
     out.supervised.push_back(t >= prompt ? 1 : 0);
   }
   return out;
@@ -52,9 +54,10 @@ std::string shape_text(const BenchSize& size) {
   const BtOptions& p = size.processor;
   int64_t tokens = 0;
   for (const Example& one : size.batch) tokens += static_cast<int64_t>(one.ids.size());
-  return str(m.layers, " layers of width ", m.hidden_size, ", ", m.heads, " heads, ", m.kv_heads, " groups, feed-forward ",
-             m.intermediate_size, ", vocabulary ", m.vocab_size, "; ", size.sequences, " sequences, ", tokens, " tokens; recall ",
-             p.rows.recall, ", recent ", p.rows.recent, ", processor ", p.width, " x ", p.feed_forward);
+  return str(m.layers, " layers of width ", m.hidden_size, ", ", m.heads, " heads, ", m.kv_heads,
+             " groups, feed-forward ", m.intermediate_size, ", vocabulary ", m.vocab_size, "; ", size.sequences,
+             " sequences, ", tokens, " tokens; recall ", p.rows.recall, ", recent ", p.rows.recent, ", processor ",
+             p.width, " x ", p.feed_forward);
 }
 
 }  // namespace
@@ -71,7 +74,8 @@ BenchSize quickstart_size() {
 
 BenchSize gsm8k_like_size() {
   BenchSize size{"gsm8k_like", "", decoder(4, 256, 8, 4, 688, 2048), processor(32, 128, 8, 560), 16, 25, {}};
-  for (int64_t i = 0; i < size.sequences; ++i) size.batch.push_back(example(i, 100, 5, size.step_tokens, size.model.vocab_size));
+  for (int64_t i = 0; i < size.sequences; ++i)
+    size.batch.push_back(example(i, 100, 5, size.step_tokens, size.model.vocab_size));
   size.shape = shape_text(size);
   return size;
 }

@@ -8,7 +8,8 @@
 namespace bt {
 namespace {
 
-constexpr int64_t kEvents = 16, kQueries = 25, kHeads = 8, kGroups = 4, kRows = 250, kWidth = 32, kRecall = 32, kChosen = 57;
+constexpr int64_t kEvents = 16, kQueries = 25, kHeads = 8, kGroups = 4, kRows = 250, kWidth = 32, kRecall = 32,
+                  kChosen = 57;
 constexpr int64_t kEntry = 2 * kGroups * kWidth;
 constexpr const char* kShape = "16 sequences, 25 queries, 8 heads, 4 groups of 32, 250 rows, 57 chosen";
 
@@ -25,8 +26,11 @@ std::shared_ptr<Inputs> make_inputs(const c10::TensorOptions& options) {
   in->q_BSHD = at::randn({kEvents, kQueries, kHeads, kWidth}, options);
   in->query_length_B = at::full({kEvents}, kQueries, whole);
   in->voters_B = in->query_length_B;
-  in->kv = {at::randn({kEvents, kGroups, kRows, kWidth}, options), at::randn({kEvents, kGroups, kRows, kWidth}, options),
-            at::full({kEvents}, kRows, whole), at::arange(kRows, whole).expand({kEvents, kRows}).contiguous(), {}};
+  in->kv = {at::randn({kEvents, kGroups, kRows, kWidth}, options),
+            at::randn({kEvents, kGroups, kRows, kWidth}, options),
+            at::full({kEvents}, kRows, whole),
+            at::arange(kRows, whole).expand({kEvents, kRows}).contiguous(),
+            {}};
   in->lse_BSH = ops::segment_attention(in->q_BSHD, in->query_length_B, in->kv, in->spec).lse_BSH;
   in->mass_ET = at::rand({kEvents, kRows}, options.dtype(at::kFloat));
   in->rows_EW = ops::select_top(in->mass_ET, kChosen);
@@ -44,7 +48,8 @@ at::Tensor dense_mask(const Inputs& in) {
 at::Tensor repeated(const at::Tensor& x_BGTD) { return x_BGTD.repeat_interleave(kHeads / kGroups, 1); }
 
 at::Tensor dense_probabilities(const Inputs& in) {
-  const at::Tensor scores = at::matmul(in.q_BSHD.transpose(1, 2), repeated(in.kv.k_BGTD).transpose(2, 3)).mul_(in.spec.scale);
+  const at::Tensor scores =
+      at::matmul(in.q_BSHD.transpose(1, 2), repeated(in.kv.k_BGTD).transpose(2, 3)).mul_(in.spec.scale);
   return scores.masked_fill_(dense_mask(in).logical_not(), -std::numeric_limits<double>::infinity()).softmax(-1);
 }
 
@@ -73,16 +78,24 @@ std::vector<Pair> pairs() {
   const double entries = double{kEvents} * kChosen * kEntry;
   return {
       {"segment_attention", [](const Inputs& in) { at::matmul(dense_probabilities(in), repeated(in.kv.v_BGTD)); },
-       [](const Inputs& in) { ops::segment_attention(in.q_BSHD, in.query_length_B, in.kv, in.spec); }, 4 * scores * kWidth, cache},
-      {"attention_mass", [](const Inputs& in) { dense_probabilities(in).mean(at::IntArrayRef{1, 2}); },
-       [](const Inputs& in) { ops::attention_mass(in.q_BSHD, in.lse_BSH, in.query_length_B, in.voters_B, in.kv, in.spec); },
+       [](const Inputs& in) { ops::segment_attention(in.q_BSHD, in.query_length_B, in.kv, in.spec); },
+       4 * scores * kWidth, cache},
+      {"attention_mass",
+       [](const Inputs& in) {
+         dense_probabilities(in).mean(at::IntArrayRef{1, 2});
+       },
+       [](const Inputs& in) {
+         ops::attention_mass(in.q_BSHD, in.lse_BSH, in.query_length_B, in.voters_B, in.kv, in.spec);
+       },
        2 * scores * kWidth, cache / 2},
       {"select_top", [](const Inputs& in) { std::get<1>(in.mass_ET.topk(kRecall, 1)).sort(1); },
        [](const Inputs& in) { ops::select_top(in.mass_ET, kRecall); }, 0, 0},
       {"gather_rows",
        [](const Inputs& in) {
          const at::Tensor index = cell_index(in.rows_EW);
-         at::stack({in.kv.k_BGTD.gather(2, index), in.kv.v_BGTD.gather(2, index)}, 1).permute({0, 3, 1, 2, 4}).reshape({kEvents, kChosen, kEntry});
+         at::stack({in.kv.k_BGTD.gather(2, index), in.kv.v_BGTD.gather(2, index)}, 1)
+             .permute({0, 3, 1, 2, 4})
+             .reshape({kEvents, kChosen, kEntry});
        },
        [](const Inputs& in) { ops::gather_rows(in.kv, in.rows_EW); }, 0, 2 * entries},
       {"edit_rows", [](const Inputs& in) { scatter_changes(in); },
@@ -92,10 +105,11 @@ std::vector<Pair> pairs() {
 
 Variant variant(const char* name, const Pair& pair, Run run, const std::shared_ptr<Inputs>& in) {
   return {.name = name,
-          .run = [in, run] {
-            at::NoGradGuard no_grad;
-            for (int i = 0; i < 10; ++i) run(*in);
-          },
+          .run =
+              [in, run] {
+                at::NoGradGuard no_grad;
+                for (int i = 0; i < 10; ++i) run(*in);
+              },
           .flops = 10 * pair.flops,
           .bytes = 10 * pair.elements * static_cast<double>(in->kv.k_BGTD.element_size())};
 }
@@ -107,7 +121,8 @@ std::vector<Bench> operator_benches() {
   for (const Pair& pair : pairs()) {
     out.push_back({str("ops/", pair.name), str(kShape, ", ten calls"), [pair](const c10::TensorOptions& options) {
                      const auto in = make_inputs(options);
-                     return std::vector<Variant>{variant("plain composition", pair, pair.plain, in), variant("bt", pair, pair.ours, in)};
+                     return std::vector<Variant>{variant("plain composition", pair, pair.plain, in),
+                                                 variant("bt", pair, pair.ours, in)};
                    }});
   }
   return out;

@@ -3,8 +3,8 @@
 
 #include "bench.h"
 #include "bench_models.h"
-#include "bt/runtime/step_flops.h"
 #include "bt/optim/adamw.h"
+#include "bt/runtime/step_flops.h"
 #include "bt/runtime/teacher_forced.h"
 
 namespace bt {
@@ -29,7 +29,9 @@ struct Step {
 Variant variant(std::string name, std::shared_ptr<Step> step, const StepFlops& flops) {
   step->forward.loss_scale = 1.0 / static_cast<double>(step->plan.supervised_M.size(0));
   step->optimiser = std::make_unique<AdamW>(ParameterStores{&step->trained()}, AdamWOptions{});
-  return {.name = std::move(name), .run = [step] { step->run(); }, .flops = static_cast<double>(flops.total()),
+  return {.name = std::move(name),
+          .run = [step] { step->run(); },
+          .flops = static_cast<double>(flops.total()),
           .tokens = static_cast<double>(step->plan.tokens)};
 }
 

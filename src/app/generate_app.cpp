@@ -105,20 +105,23 @@ int generate_answers(const GenerateOptions& options) {
   GenerationEvents events;
   const StopSignal stop;
   events.interrupted = [&] { return stop.requested(); };
-  if (streams_text) events.on_text = [](size_t, std::string_view bytes) { print(bytes); };
-  else if (options.output.empty()) events.on_completion = [&](size_t i, const Completion& c) { printer.add(i, c); };
-  const std::vector<Completion> completions =
-      generate(model, requests,
-               {.slots = options.batch_size,
-                .stop = {},
-                .sampling = {.temperature = options.temperature,
-                             .top_k = options.top_k,
-                             .top_p = options.top_p,
-                             .seed = static_cast<uint64_t>(options.seed)}},
-               events);
+  if (streams_text)
+    events.on_text = [](size_t, std::string_view bytes) { print(bytes); };
+  else if (options.output.empty())
+    events.on_completion = [&](size_t i, const Completion& c) { printer.add(i, c); };
+  const std::vector<Completion> completions = generate(model, requests,
+                                                       {.slots = options.batch_size,
+                                                        .stop = {},
+                                                        .sampling = {.temperature = options.temperature,
+                                                                     .top_k = options.top_k,
+                                                                     .top_p = options.top_p,
+                                                                     .seed = static_cast<uint64_t>(options.seed)}},
+                                                       events);
   if (trace) trace->write(options.trace);
-  if (streams_text) print("\n");
-  else if (options.output.empty()) printer.print_rest(completions);
+  if (streams_text)
+    print("\n");
+  else if (options.output.empty())
+    printer.print_rest(completions);
   if (!options.output.empty()) write_lines(options, lines, requests, completions);
   return stop.requested() ? 128 + SIGINT : 0;
 }

@@ -36,7 +36,8 @@ int train(TrainingSetup setup, const std::string& resume) {
   Trainer trainer(std::move(setup), resume);
   const bool was_done = trainer.done() && trainer.total_steps() > 0;
   if (was_done && std::filesystem::exists(final_folder)) {
-    log::info(str("nothing to do: ", out, " is complete after ", trainer.total_steps(), " steps (--resume none starts anew)"));
+    log::info(str("nothing to do: ", out, " is complete after ", trainer.total_steps(),
+                  " steps (--resume none starts anew)"));
     return 0;
   }
   if (trainer.run()) {

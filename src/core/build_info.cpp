@@ -6,7 +6,8 @@
 namespace bt {
 
 const BuildInfo& build_info() {
-  static constexpr BuildInfo info{BT_VERSION, BT_GIT_HASH, BT_LIBTORCH_VERSION, BT_LIBTORCH_ROOT, BT_COMPILER, BT_BUILD_TYPE};
+  static constexpr BuildInfo info{BT_VERSION,       BT_GIT_HASH, BT_LIBTORCH_VERSION,
+                                  BT_LIBTORCH_ROOT, BT_COMPILER, BT_BUILD_TYPE};
   return info;
 }
 

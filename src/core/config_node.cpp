@@ -58,10 +58,14 @@ const ConfigNode* ConfigNode::find(std::string_view key) const {
 
 std::string ConfigNode::describe() const {
   switch (kind) {
-    case Kind::null: return "null";
-    case Kind::scalar: return quoted ? "the string " + quoted_excerpt(scalar) : quoted_excerpt(scalar);
-    case Kind::sequence: return str("a list of ", items.size());
-    case Kind::map: return "a map";
+    case Kind::null:
+      return "null";
+    case Kind::scalar:
+      return quoted ? "the string " + quoted_excerpt(scalar) : quoted_excerpt(scalar);
+    case Kind::sequence:
+      return str("a list of ", items.size());
+    case Kind::map:
+      return "a map";
   }
   return {};
 }

@@ -97,9 +97,7 @@ class TreeBuilder final : public YAML::EventHandler {
     add(std::move(node));
   }
 
-  bool expects_key() const {
-    return !open_.empty() && open_.back().node.is_map() && !open_.back().has_key;
-  }
+  bool expects_key() const { return !open_.empty() && open_.back().node.is_map() && !open_.back().has_key; }
 
   void add(ConfigNode node) {
     if (open_.empty()) {

@@ -28,8 +28,10 @@ std::string without_controls(const std::string& text) {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     const bool is_control = (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7F;
-    if (is_control) out += {'\\', 'x', "0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
-    else out += c;
+    if (is_control)
+      out += {'\\', 'x', "0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
+    else
+      out += c;
   }
   return out;
 }

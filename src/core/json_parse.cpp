@@ -1,8 +1,7 @@
 // Json::parse: nlohmann/json's parser, event by event, into our own tree.
-#include <nlohmann/json.hpp>
-
 #include <cstddef>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <unordered_set>
 #include <utility>
 

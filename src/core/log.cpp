@@ -27,11 +27,16 @@ void write(spdlog::level::level_enum level, std::string_view message) {
 
 void set_level(Level level) {
   switch (level) {
-    case Level::debug: return logger().set_level(spdlog::level::debug);
-    case Level::info: return logger().set_level(spdlog::level::info);
-    case Level::warning: return logger().set_level(spdlog::level::warn);
-    case Level::error: return logger().set_level(spdlog::level::err);
-    case Level::off: return logger().set_level(spdlog::level::off);
+    case Level::debug:
+      return logger().set_level(spdlog::level::debug);
+    case Level::info:
+      return logger().set_level(spdlog::level::info);
+    case Level::warning:
+      return logger().set_level(spdlog::level::warn);
+    case Level::error:
+      return logger().set_level(spdlog::level::err);
+    case Level::off:
+      return logger().set_level(spdlog::level::off);
   }
 }
 

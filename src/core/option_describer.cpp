@@ -90,7 +90,7 @@ std::string padded(const std::string& text, size_t width) {
   return text.size() >= width ? text : text + std::string(width - text.size(), ' ');
 }
 
-size_t column_width(const Rows& rows, std::string Row::* column, size_t limit) {
+size_t column_width(const Rows& rows, std::string Row::*column, size_t limit) {
   size_t width = 0;
   for (const Row& row : rows) {
     if (const size_t size = (row.*column).size(); !row.value.empty() && size <= limit) width = std::max(width, size);

@@ -61,13 +61,21 @@ std::string option_type(const std::optional<T>&) {
 std::string range_text(const FieldInfo& info);
 
 template <class T>
-constexpr bool is_nullable(const T&) { return false; }
+constexpr bool is_nullable(const T&) {
+  return false;
+}
 template <class T>
-constexpr bool is_nullable(const std::optional<T>&) { return true; }
+constexpr bool is_nullable(const std::optional<T>&) {
+  return true;
+}
 template <class T>
-constexpr bool is_list(const T&) { return false; }
+constexpr bool is_list(const T&) {
+  return false;
+}
 template <class T>
-constexpr bool is_list(const std::vector<T>&) { return true; }
+constexpr bool is_list(const std::vector<T>&) {
+  return true;
+}
 
 // What a field takes: "integer >= 0", "cosine | constant", "list of numbers 0 to 1", "integer >= 1 or null".
 template <class T>

@@ -38,7 +38,8 @@ Plan with_latents(const Plan& plan, int64_t count, bool before_boundary_token) {
         int32_t target = -1;
         if (!before_boundary_token) std::swap(target, out.targets.back());
         for (int64_t m = 0; m < count; ++m) {
-          const int32_t position = checked_cast<int32_t>(static_cast<int64_t>(out.ids.size()) - moved.begin, "position");
+          const int32_t position =
+              checked_cast<int32_t>(static_cast<int64_t>(out.ids.size()) - moved.begin, "position");
           append(out, static_cast<int32_t>(-1 - m), position, m + 1 == count ? target : -1);
         }
         if (at < sequence.begin + sequence.prompt_length) moved.prompt_length += count;

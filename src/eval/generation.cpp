@@ -39,8 +39,14 @@ class Generation {
  public:
   Generation(const InferenceModel& model, const std::vector<GenerationRequest>& requests,
              const GenerationOptions& options, const GenerationEvents& events)
-      : model_(model), requests_(requests), options_(options), events_(events), sampler_(sampler(options.sampling)),
-        order_(longest_prompt_first(requests)), slots_(requests.size(), kNoSlot), completions_(requests.size()),
+      : model_(model),
+        requests_(requests),
+        options_(options),
+        events_(events),
+        sampler_(sampler(options.sampling)),
+        order_(longest_prompt_first(requests)),
+        slots_(requests.size(), kNoSlot),
+        completions_(requests.size()),
         stops_(requests.size(), StopScanner(options.stop)),
         engine_(model.decoder(), model.method(), model.boundaries, model.trigger, model.eos_ids,
                 shape_for(model, requests, options.slots),
@@ -112,9 +118,9 @@ class Generation {
   const GenerationOptions& options_;
   const GenerationEvents& events_;
   ChooseTokens sampler_;
-  std::vector<size_t> order_;                    // of admission
-  size_t next_ = 0;                              // of order_
-  std::unordered_map<uint64_t, size_t> index_;   // of a request by its id
+  std::vector<size_t> order_;                   // of admission
+  size_t next_ = 0;                             // of order_
+  std::unordered_map<uint64_t, size_t> index_;  // of a request by its id
   std::vector<int64_t> slots_;
   std::vector<Completion> completions_;
   std::vector<StopScanner> stops_;

@@ -55,10 +55,11 @@ void answer(const InferenceModel& model, const HarnessOptions& options, TaskResu
   for (Sample& sample : result.samples) requests.push_back(make_request(model, sample, result, options.seed));
   AnswerProgress progress(result.task->name, static_cast<int64_t>(requests.size()));
   const auto start = std::chrono::steady_clock::now();
-  std::vector<Completion> completions = generate(
-      model, requests, {.slots = options.batch_size, .stop = result.task->stop, .sampling = {}},
-      {.on_text = {}, .on_completion = [&](size_t, const Completion& done) { progress.add(done.ids.size()); },
-       .interrupted = {}});
+  std::vector<Completion> completions =
+      generate(model, requests, {.slots = options.batch_size, .stop = result.task->stop, .sampling = {}},
+               {.on_text = {},
+                .on_completion = [&](size_t, const Completion& done) { progress.add(done.ids.size()); },
+                .interrupted = {}});
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (size_t i = 0; i < completions.size(); ++i) result.samples[i].completion = std::move(completions[i]);
 }

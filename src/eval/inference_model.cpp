@@ -93,7 +93,8 @@ int64_t InferenceModel::latent_rows(int64_t prompt_tokens, int64_t new_tokens) c
 
 InferenceModel open_inference_model(const ModelPlace& place) {
   if (place.threads > 0) at::set_num_threads(static_cast<int>(place.threads));
-  const auto options = at::TensorOptions().device(resolve_device(place.device, "--device")).dtype(scalar_type(place.dtype));
+  const auto options =
+      at::TensorOptions().device(resolve_device(place.device, "--device")).dtype(scalar_type(place.dtype));
   InferenceModel model;
   model.path = place.model;
   model.latent_path = place.latent;

@@ -22,11 +22,12 @@ Json boundaries_json(const Completion& completion) {
 Json arguments_json(const TaskResult& result, const Sample& sample) {
   Json until = Json::array();
   for (const std::string& stop : result.task->stop) until.push_back(stop);
-  return Json::object({{"gen_args_0", Json::object({{"arg_0", sample.prompt.text},
-                                                    {"arg_1", Json::object({{"until", std::move(until)},
-                                                                            {"do_sample", false},
-                                                                            {"temperature", 0.0},
-                                                                            {"max_gen_toks", result.max_new_tokens}})}})}});
+  return Json::object(
+      {{"gen_args_0", Json::object({{"arg_0", sample.prompt.text},
+                                    {"arg_1", Json::object({{"until", std::move(until)},
+                                                            {"do_sample", false},
+                                                            {"temperature", 0.0},
+                                                            {"max_gen_toks", result.max_new_tokens}})}})}});
 }
 
 Json sample_json(const TaskResult& result, const Sample& sample, const FilterGrade& grade) {
@@ -78,7 +79,8 @@ std::string write_results(const std::string& folder, const EvaluationRun& run, c
   std::filesystem::create_directories(folder, error);
   if (error) fail_io({.what = "cannot make the folder: " + error.message(), .where = folder});
   for (const TaskResult& result : results) {
-    write_file_atomically(str(folder, "/samples_", result.task->name, "_", run.started, ".jsonl"), samples_jsonl(result));
+    write_file_atomically(str(folder, "/samples_", result.task->name, "_", run.started, ".jsonl"),
+                          samples_jsonl(result));
   }
   const std::string path = str(folder, "/results_", run.started, ".json");
   write_file_atomically(path, results_json(run, results).dump(2) + "\n");

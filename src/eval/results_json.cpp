@@ -51,20 +51,20 @@ Json task_scores(const TaskResult& result) {
 
 Json task_config(const TaskResult& result, const HarnessOptions& options) {
   const Task& task = *result.task;
-  return Json::object({{"task", task.name},
-                       {"dataset_path", options.data + "/" + task.data_file},
-                       {"doc_to_text", result.prompt_template.empty() ? task.prompt_form : result.prompt_template},
-                       {"num_fewshot", task.shots},
-                       {"output_type", "generate_until"},
-                       {"generation_kwargs", Json::object({{"until", stops_json(task)},
-                                                           {"do_sample", false},
-                                                           {"temperature", 0.0},
-                                                           {"max_gen_toks", result.max_new_tokens}})},
-                       {"repeats", 1},
-                       {"metric_list", Json::array({Json::object({{"metric", kMetric},
-                                                                  {"aggregation", "mean"},
-                                                                  {"higher_is_better", true}})})},
-                       {"metadata", Json::object({{"version", task.version}})}});
+  return Json::object(
+      {{"task", task.name},
+       {"dataset_path", options.data + "/" + task.data_file},
+       {"doc_to_text", result.prompt_template.empty() ? task.prompt_form : result.prompt_template},
+       {"num_fewshot", task.shots},
+       {"output_type", "generate_until"},
+       {"generation_kwargs", Json::object({{"until", stops_json(task)},
+                                           {"do_sample", false},
+                                           {"temperature", 0.0},
+                                           {"max_gen_toks", result.max_new_tokens}})},
+       {"repeats", 1},
+       {"metric_list",
+        Json::array({Json::object({{"metric", kMetric}, {"aggregation", "mean"}, {"higher_is_better", true}})})},
+       {"metadata", Json::object({{"version", task.version}})}});
 }
 
 // The prompts that were used, in order: two runs with equal hashes asked the same questions in the same words.
@@ -132,12 +132,16 @@ Json results_json(const EvaluationRun& run, const std::vector<TaskResult>& resul
       {"configs", by_task(results, [&](const TaskResult& r) { return task_config(r, run.options); })},
       {"versions", by_task(results, [](const TaskResult& r) { return Json(r.task->version); })},
       {"n-shot", by_task(results, [](const TaskResult& r) { return Json(r.task->shots); })},
-      {"higher_is_better", by_task(results, [](const TaskResult&) { return Json::object({{kMetric, true}}); })},
-      {"n-samples", by_task(results,
-                            [](const TaskResult& r) {
-                              return Json::object({{"original", r.documents},
-                                                   {"effective", static_cast<int64_t>(r.samples.size())}});
-                            })},
+      {"higher_is_better", by_task(results,
+                                   [](const TaskResult&) {
+                                     return Json::object({{kMetric, true}});
+                                   })},
+      {"n-samples",
+       by_task(
+           results,
+           [](const TaskResult& r) {
+             return Json::object({{"original", r.documents}, {"effective", static_cast<int64_t>(r.samples.size())}});
+           })},
       {"config", run_config(run)},
       {"git_hash", build_info().git_hash},
       {"date", run.start_time},

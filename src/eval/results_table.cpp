@@ -21,8 +21,8 @@ void print_task(std::ostream& out, const InferenceModel& model, const TaskResult
       << result.task->shots << " shots, grader: " << result.task->grader << "\n";
   for (const FilterScore& score : result.scores()) print_filter(out, score);
   if (model.method() != nullptr) {
-    out << "  method calls      " << std::setprecision(2) << result.calls_per_answer() << " an answer; none after the prompt in "
-        << 100 * result.share_without_call() << " % of answers\n";
+    out << "  method calls      " << std::setprecision(2) << result.calls_per_answer()
+        << " an answer; none after the prompt in " << 100 * result.share_without_call() << " % of answers\n";
   }
   out << "  truncated         " << result.truncated_answers() << " answers at " << result.max_new_tokens
       << " new tokens or the end of the context";
@@ -39,8 +39,8 @@ std::string results_table(const EvaluationRun& run, const std::vector<TaskResult
   out << std::fixed;
   for (const TaskResult& result : results) print_task(out, model, result);
   out << "model " << model.path << ", method " << (model.method() != nullptr ? model.method()->name() : "none") << ", "
-      << model.dtype_name() << ", batch size " << run.options.batch_size << ", "
-      << model.device_name() << ", greedy; intervals: Wilson, 95 %\n";
+      << model.dtype_name() << ", batch size " << run.options.batch_size << ", " << model.device_name()
+      << ", greedy; intervals: Wilson, 95 %\n";
   return out.str();
 }
 

@@ -65,7 +65,8 @@ double TextScore::perplexity() const {
   return std::exp(-sum() / static_cast<double>(logprobs.size()));
 }
 
-std::vector<TextScore> score(const InferenceModel& model, const std::vector<ScoreRequest>& requests, int64_t batch_size) {
+std::vector<TextScore> score(const InferenceModel& model, const std::vector<ScoreRequest>& requests,
+                             int64_t batch_size) {
   at::NoGradGuard no_grad;
   std::vector<TextScore> scores(requests.size());
   std::vector<Example> batch;

@@ -55,9 +55,7 @@ int64_t TaskResult::cut_prompts() const {
   return std::count_if(samples.begin(), samples.end(), [](const Sample& sample) { return sample.prompt_cut; });
 }
 
-double TaskResult::tokens_per_s() const {
-  return seconds > 0 ? static_cast<double>(generated_tokens()) / seconds : 0;
-}
+double TaskResult::tokens_per_s() const { return seconds > 0 ? static_cast<double>(generated_tokens()) / seconds : 0; }
 
 double TaskResult::calls_per_answer() const { return mean_over(samples, calls); }
 

@@ -35,14 +35,18 @@ class TracedRewrite final : public Rewrite {
   Edit edit(const Events& events, at::TensorList parameters) const override {
     Edit edit = inner_.edit(events, parameters);
     const at::Tensor change = (edit.gate * edit.delta_YEWC).to(at::kFloat);
-    const at::Tensor size_YE = (change.square().sum({2, 3}) / events.u_YEWC.to(at::kFloat).square().sum({2, 3})).sqrt().cpu();
+    const at::Tensor size_YE =
+        (change.square().sum({2, 3}) / events.u_YEWC.to(at::kFloat).square().sum({2, 3})).sqrt().cpu();
     const at::Tensor request_E = events.source_E.cpu(), boundary_E = events.ordinal_E.cpu();
     for (int64_t e = 0; e < request_E.size(0); ++e) {
       Json layers = Json::array();
-      for (size_t y = 0; y < chosen_.size(); ++y) layers.push_back(layer_json(chosen_[y], e, size_YE[static_cast<int64_t>(y)][e].item<double>()));
+      for (size_t y = 0; y < chosen_.size(); ++y)
+        layers.push_back(layer_json(chosen_[y], e, size_YE[static_cast<int64_t>(y)][e].item<double>()));
       *lines_ += Json::object({{"request", request_E[e].item<int64_t>()},
                                {"boundary", boundary_E[e].item<int64_t>()},
-                               {"layers", std::move(layers)}}).dump() + "\n";
+                               {"layers", std::move(layers)}})
+                     .dump() +
+                 "\n";
     }
     chosen_.clear();
     return edit;

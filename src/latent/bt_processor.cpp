@@ -19,7 +19,10 @@ Rotary angle_table(const ModelConfig& model, int64_t head_dim, const c10::Tensor
 class BtProcessor final : public Method, public Rewrite {
  public:
   BtProcessor(std::string_view name, const BtOptions& options, const MethodContext& context)
-      : name_(name), options_(options), model_(context.model), store_(processor_parameters(options, context.model), context.options) {
+      : name_(name),
+        options_(options),
+        model_(context.model),
+        store_(processor_parameters(options, context.model), context.options) {
     store_.initialise(context.seed);
     scale_L2_ = at::ones({model_.layers, 2}, context.options);
     if (options_.processor_rope) angles_ = angle_table(model_, options_.width / options_.heads, context.options);
@@ -49,7 +52,8 @@ class BtProcessor final : public Method, public Rewrite {
     const auto halves = [&](const at::Tensor& x) { return x.view({x.size(0), x.size(1), x.size(2), 2, -1}); };
     at::Tensor u = (halves(events.u_YEWC.to(store_.flat().scalar_type())) / scale).view(events.u_YEWC.sizes());
     u = turned_keys(u, events, /*inverse=*/true);
-    const at::Tensor delta = turned_keys(processor_block(options_, weights, events, u, angles_), events, /*inverse=*/false);
+    const at::Tensor delta =
+        turned_keys(processor_block(options_, weights, events, u, angles_), events, /*inverse=*/false);
     return {(halves(delta) * scale).view(delta.sizes()), at::sigmoid(weights.gate).view({layers, 1, 1, 1})};
   }
 

@@ -1,5 +1,5 @@
-// Trained control: a learned change per slot that reads nothing. Slot w of an event is its w-th newest recent row, or its
-// w-th recalled row in row order.
+// Trained control: a learned change per slot that reads nothing. Slot w of an event is its w-th newest recent row, or
+// its w-th recalled row in row order.
 #include <ATen/ATen.h>
 
 #include "bt/latent/row_choice.h"
@@ -33,9 +33,18 @@ class ConstantRewrite final : public Method, public Rewrite {
  private:
   static std::vector<ParameterInfo> parameter_infos(const ConstantRewriteOptions& options, const ModelConfig& model) {
     const int64_t slots = options.rows.recent + options.rows.recall, entry = 2 * model.kv_heads * model.head_dim;
-    return {{.name = "delta", .shape = {slots, entry}, .layers = model.layers, .init = ParameterInfo::Init::normal, .value = options.out_deviation},
-            {.name = "gate", .shape = {1}, .layers = model.layers, .init = ParameterInfo::Init::constant, .value = options.gate_init,
-             .decay = false, .lr_multiplier = options.gate_lr_multiplier}};
+    return {{.name = "delta",
+             .shape = {slots, entry},
+             .layers = model.layers,
+             .init = ParameterInfo::Init::normal,
+             .value = options.out_deviation},
+            {.name = "gate",
+             .shape = {1},
+             .layers = model.layers,
+             .init = ParameterInfo::Init::constant,
+             .value = options.gate_init,
+             .decay = false,
+             .lr_multiplier = options.gate_lr_multiplier}};
   }
 
   // Recent rows count back from the newest, recalled rows onwards from options.recent.

@@ -21,8 +21,8 @@ Coprocessor::Coprocessor(const Decoder& backbone, int64_t count, c10::TensorOpti
     const LayerWeights& from = backbone.layers[layer];
     own.attention_norm.copy_(from.attention_norm);
     own.mlp_norm.copy_(from.mlp_norm);
-    for (Linear LayerWeights::* linear : {&LayerWeights::q, &LayerWeights::k, &LayerWeights::v, &LayerWeights::o, &LayerWeights::gate,
-                                          &LayerWeights::up, &LayerWeights::down}) {
+    for (Linear LayerWeights::*linear : {&LayerWeights::q, &LayerWeights::k, &LayerWeights::v, &LayerWeights::o,
+                                         &LayerWeights::gate, &LayerWeights::up, &LayerWeights::down}) {
       (own.*linear).weight.copy_((from.*linear).weight);
       if ((from.*linear).bias.defined()) (own.*linear).bias.copy_((from.*linear).bias);
     }
@@ -38,17 +38,19 @@ at::Tensor Coprocessor::latents_BMK(const PrefixCache& prefix, const at::Tensor&
   const at::Tensor position_N = prefix.position_T.index_select(0, end_N - 1) + 1 + place_N;
   const Rotary angles = rotary(decoder.config, position_N, decoder.embedding.scalar_type());
   const at::Tensor in_prefix_NT = at::arange(rows, end_B.options()).unsqueeze(0) < end_N.unsqueeze(1);
-  const at::Tensor own_NN = (branch_N.unsqueeze(1) == branch_N.unsqueeze(0)).logical_and(place_N.unsqueeze(0) <= place_N.unsqueeze(1));
+  const at::Tensor own_NN =
+      (branch_N.unsqueeze(1) == branch_N.unsqueeze(0)).logical_and(place_N.unsqueeze(0) <= place_N.unsqueeze(1));
   const at::Tensor position_T = at::cat({prefix.position_T, position_N});
   at::Tensor x_NC = soft_.leaf("soft_tokens").index_select(0, place_N);
   for (int64_t layer = 0; layer < decoder.config.layers; ++layer) {
     const AttentionSpec spec = decoder.attention(layer);
     at::Tensor visible_NT = at::cat({in_prefix_NT, own_NN}, 1);
-    if (spec.window > 0) visible_NT = visible_NT.logical_and(position_N.unsqueeze(1) - position_T.unsqueeze(0) < spec.window);
+    if (spec.window > 0)
+      visible_NT = visible_NT.logical_and(position_N.unsqueeze(1) - position_T.unsqueeze(0) < spec.window);
     const Qkv qkv = project_qkv(decoder, layer, x_NC, angles);
     const size_t l = static_cast<size_t>(layer);
-    const at::Tensor out_NHD = ops::dense_attention(qkv.q_NHD, at::cat({prefix.k_TGD[l], qkv.k_NGD}), at::cat({prefix.v_TGD[l], qkv.v_NGD}),
-                                                    visible_NT, spec);
+    const at::Tensor out_NHD = ops::dense_attention(qkv.q_NHD, at::cat({prefix.k_TGD[l], qkv.k_NGD}),
+                                                    at::cat({prefix.v_TGD[l], qkv.v_NGD}), visible_NT, spec);
     x_NC = finish_layer(decoder, layer, x_NC, out_NHD);
   }
   return (soft_.leaf("latent_scale") * final_hidden(decoder, x_NC)).view({branches, count_, -1});

@@ -1,5 +1,5 @@
-// Untrained compression in SnapKV's manner (arXiv 2404.14469): at a boundary only the rows of greatest attention mass and
-// the newest ones stay visible.
+// Untrained compression in SnapKV's manner (arXiv 2404.14469): at a boundary only the rows of greatest attention mass
+// and the newest ones stay visible.
 #include <ATen/ATen.h>
 
 #include "bt/latent/row_choice.h"
@@ -37,6 +37,8 @@ class KeepTop final : public Method, public Evict {
 
 }  // namespace
 
-std::unique_ptr<Method> make_evict(const EvictOptions& options, const MethodContext&) { return std::make_unique<KeepTop>(options); }
+std::unique_ptr<Method> make_evict(const EvictOptions& options, const MethodContext&) {
+  return std::make_unique<KeepTop>(options);
+}
 
 }  // namespace bt

@@ -8,15 +8,16 @@ namespace bt {
 namespace {
 
 struct Target {
-  Linear LayerWeights::* projection;
+  Linear LayerWeights::*projection;
   int64_t out, in;
 };
 
 std::map<std::string, Target> projections(const ModelConfig& model) {
-  const int64_t width = model.hidden_size, queries = model.heads * model.head_dim, keys = model.kv_heads * model.head_dim;
+  const int64_t width = model.hidden_size, queries = model.heads * model.head_dim,
+                keys = model.kv_heads * model.head_dim;
   const int64_t inner = model.intermediate_size;
-  return {{"q", {&LayerWeights::q, queries, width}},  {"k", {&LayerWeights::k, keys, width}},
-          {"v", {&LayerWeights::v, keys, width}},     {"o", {&LayerWeights::o, width, queries}},
+  return {{"q", {&LayerWeights::q, queries, width}},     {"k", {&LayerWeights::k, keys, width}},
+          {"v", {&LayerWeights::v, keys, width}},        {"o", {&LayerWeights::o, width, queries}},
           {"gate", {&LayerWeights::gate, inner, width}}, {"up", {&LayerWeights::up, inner, width}},
           {"down", {&LayerWeights::down, width, inner}}};
 }
@@ -52,9 +53,16 @@ class Lora final : public Method {
     const auto all = projections(model);
     for (const std::string& name : options.targets) {
       const Target& target = all.at(name);
-      infos.push_back({.name = name + ".a", .shape = {options.rank, target.in}, .layers = model.layers, .init = ParameterInfo::Init::normal,
+      infos.push_back({.name = name + ".a",
+                       .shape = {options.rank, target.in},
+                       .layers = model.layers,
+                       .init = ParameterInfo::Init::normal,
                        .value = 1.0 / std::sqrt(static_cast<double>(target.in))});
-      infos.push_back({.name = name + ".b", .shape = {target.out, options.rank}, .layers = model.layers, .init = ParameterInfo::Init::zeros, .value = 0});
+      infos.push_back({.name = name + ".b",
+                       .shape = {target.out, options.rank},
+                       .layers = model.layers,
+                       .init = ParameterInfo::Init::zeros,
+                       .value = 0});
     }
     return infos;
   }

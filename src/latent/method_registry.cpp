@@ -32,7 +32,9 @@ void register_method(std::string_view name, MakeMethod make) {
 std::unique_ptr<Method> make_method(std::string_view name, const Options& options, const MethodContext& context) {
   const auto found = factories().find(name);
   if (found == factories().end()) {
-    fail_usage({.what = str("unknown method \"", name, "\""), .where = "latent.method", .expected = join(method_names(), ", ")});
+    fail_usage({.what = str("unknown method \"", name, "\""),
+                .where = "latent.method",
+                .expected = join(method_names(), ", ")});
   }
   return found->second(options, context);
 }

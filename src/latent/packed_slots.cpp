@@ -29,8 +29,10 @@ at::Tensor rows_of(const at::Tensor& any_x, const at::Tensor& index) {
   at::parallel_for(0, shape[0], rows_per_task, [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       char* here = to + static_cast<size_t>(i) * bytes;
-      if (row[i] < 0) std::memset(here, 0, bytes);
-      else std::memcpy(here, from + static_cast<size_t>(row[i]) * bytes, bytes);
+      if (row[i] < 0)
+        std::memset(here, 0, bytes);
+      else
+        std::memcpy(here, from + static_cast<size_t>(row[i]) * bytes, bytes);
     }
   });
   return out;
@@ -38,7 +40,8 @@ at::Tensor rows_of(const at::Tensor& any_x, const at::Tensor& index) {
 
 // No row is taken twice, so the gradient takes rows too, by the inverse.
 struct TakeRows : torch::autograd::Function<TakeRows> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& index, const at::Tensor& inverse) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& index,
+                            const at::Tensor& inverse) {
     context->save_for_backward({index, inverse});
     return rows_of(x, index);
   }

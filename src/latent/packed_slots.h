@@ -1,5 +1,5 @@
-// The slots of padded events that hold an entry. Events of a batch differ in how many rows they have; a block that works on
-// each entry by itself need not see the padding.
+// The slots of padded events that hold an entry. Events of a batch differ in how many rows they have; a block that
+// works on each entry by itself need not see the padding.
 #pragma once
 
 #include <ATen/core/Tensor.h>

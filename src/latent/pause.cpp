@@ -8,15 +8,20 @@ class Pause final : public Method, public Append {
  public:
   Pause(const PauseOptions& options, const MethodContext& context)
       : options_(options),
-        store_({{.name = "embeddings", .shape = {options.count, context.model.hidden_size}, .init = ParameterInfo::Init::normal,
-                 .value = options.deviation, .decay = false}},
+        store_({{.name = "embeddings",
+                 .shape = {options.count, context.model.hidden_size},
+                 .init = ParameterInfo::Init::normal,
+                 .value = options.deviation,
+                 .decay = false}},
                context.options) {
     store_.initialise(context.seed);
   }
 
   std::string_view name() const override { return "pause"; }
   Effects effects() const override { return {.append = this}; }
-  BackboneMode backbone() const override { return options_.train_backbone ? BackboneMode::trained : BackboneMode::frozen; }
+  BackboneMode backbone() const override {
+    return options_.train_backbone ? BackboneMode::trained : BackboneMode::frozen;
+  }
   ParameterStore* parameters() override { return &store_; }
   AppendKind kind() const override { return AppendKind::known; }
   int64_t count() const override { return options_.count; }

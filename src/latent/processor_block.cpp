@@ -26,7 +26,9 @@ at::Tensor normalise(const at::Tensor& x_YMP, const at::Tensor& w_YP) {
 // [Y E, heads or 1, W, W], added to the scores.
 at::Tensor attention_bias(const BtOptions& options, const Events& events, at::ScalarType dtype) {
   const int64_t batch = events.kind_YEW.size(0) * events.kind_YEW.size(1), entries = events.kind_YEW.size(2);
-  at::Tensor hidden = (events.kind_YEW == static_cast<int64_t>(RowKind::pad)).view({batch, 1, 1, entries}).expand({batch, 1, entries, entries});
+  at::Tensor hidden = (events.kind_YEW == static_cast<int64_t>(RowKind::pad))
+                          .view({batch, 1, 1, entries})
+                          .expand({batch, 1, entries, entries});
   if (options.causal) {
     const at::Tensor position = events.position_YEW.view({batch, 1, entries});
     hidden = hidden.logical_or((position > position.transpose(1, 2)).unsqueeze(1));
@@ -34,18 +36,19 @@ at::Tensor attention_bias(const BtOptions& options, const Events& events, at::Sc
   return at::zeros({batch, 1, entries, entries}, events.kind_YEW.options().dtype(dtype)).masked_fill_(hidden, kHidden);
 }
 
-// Forward and backward on a CPU, the flash kernel loses to matrix products where an event has few entries: 4.6 against 3.0 ms
-// for 64 events of 40 entries and 4 heads of 12; even at about 55 entries.
+// Forward and backward on a CPU, the flash kernel loses to matrix products where an event has few entries: 4.6
+// against 3.0 ms for 64 events of 40 entries and 4 heads of 12; even at about 55 entries.
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& bias) {
   constexpr int64_t few = 48;
-  if (!q.device().is_cpu() || !q.requires_grad() || q.size(2) > few) return at::scaled_dot_product_attention(q, k, v, bias);
+  if (!q.device().is_cpu() || !q.requires_grad() || q.size(2) > few)
+    return at::scaled_dot_product_attention(q, k, v, bias);
   const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(3)));
   return at::matmul((at::matmul(q * scale, k.transpose(2, 3)) + bias).softmax(-1), v);
 }
 
 // Attention alone needs the events apart; all else takes their entries one by one, n_YMP packed.
-at::Tensor self_attention(const BtOptions& options, const ProcessorWeights& weights, const Events& events, const PackedSlots& slots,
-                          const at::Tensor& n_YMP, const Rotary& angles) {
+at::Tensor self_attention(const BtOptions& options, const ProcessorWeights& weights, const Events& events,
+                          const PackedSlots& slots, const at::Tensor& n_YMP, const Rotary& angles) {
   const int64_t layers = n_YMP.size(0), packed = layers * n_YMP.size(1), slots_count = events.kind_YEW[0].numel();
   const int64_t entries = events.kind_YEW.size(2), batch = layers * slots_count / entries;
   const int64_t heads = options.heads, width = options.width / heads;
@@ -56,7 +59,9 @@ at::Tensor self_attention(const BtOptions& options, const ProcessorWeights& weig
     return rotate(x, {angles.cos.index_select(0, position), angles.sin.index_select(0, position)});
   };
   const auto heads_first = [&](const at::Tensor& x) {
-    return slots.unpack(x.contiguous().view({layers, packed / layers, options.width})).view({batch, entries, heads, width}).transpose(1, 2);
+    return slots.unpack(x.contiguous().view({layers, packed / layers, options.width}))
+        .view({batch, entries, heads, width})
+        .transpose(1, 2);
   };
   const at::Tensor out = attention(heads_first(turn(qkv[0])), heads_first(turn(qkv[1])), heads_first(qkv[2]),
                                    attention_bias(options, events, n_YMP.scalar_type()));
@@ -67,24 +72,34 @@ at::Tensor self_attention(const BtOptions& options, const ProcessorWeights& weig
 
 std::vector<ParameterInfo> processor_parameters(const BtOptions& options, const ModelConfig& model) {
   using Init = ParameterInfo::Init;
-  const int64_t entry = 2 * model.kv_heads * model.head_dim, width = options.width, inner = options.feed_forward, layers = model.layers;
+  const int64_t entry = 2 * model.kv_heads * model.head_dim, width = options.width, inner = options.feed_forward,
+                layers = model.layers;
   const auto matrix = [&](const char* name, int64_t out, int64_t in, double deviation) {
-    return ParameterInfo{.name = name, .shape = {out, in}, .layers = layers, .init = Init::normal, .value = deviation, .decay = true};
+    return ParameterInfo{
+        .name = name, .shape = {out, in}, .layers = layers, .init = Init::normal, .value = deviation, .decay = true};
   };
   const auto norm = [&](const char* name) {
-    return ParameterInfo{.name = name, .shape = {width}, .layers = layers, .init = Init::ones, .value = 1, .decay = false};
+    return ParameterInfo{
+        .name = name, .shape = {width}, .layers = layers, .init = Init::ones, .value = 1, .decay = false};
   };
   const auto fan_in = [](int64_t in) { return 1.0 / std::sqrt(static_cast<double>(in)); };
   std::vector<ParameterInfo> all{matrix("w_in", width, entry, fan_in(entry))};
   if (options.kind_embedding) {
-    all.push_back({.name = "kind", .shape = {2, width}, .layers = layers, .init = Init::zeros, .value = 0, .decay = false});
+    all.push_back(
+        {.name = "kind", .shape = {2, width}, .layers = layers, .init = Init::zeros, .value = 0, .decay = false});
   }
-  all.insert(all.end(), {norm("attention_norm"), matrix("w_qkv", 3 * width, width, fan_in(width)),
-                         matrix("w_o", width, width, fan_in(width)), norm("mlp_norm"),
-                         matrix("w_gate_up", 2 * inner, width, fan_in(width)), matrix("w_down", width, inner, fan_in(inner)),
-                         norm("out_norm"), matrix("w_out", entry, width, options.out_deviation),
-                         ParameterInfo{.name = "gate", .shape = {1}, .layers = layers, .init = Init::constant, .value = options.gate_init,
-                                       .decay = false, .lr_multiplier = options.gate_lr_multiplier}});
+  all.insert(all.end(),
+             {norm("attention_norm"), matrix("w_qkv", 3 * width, width, fan_in(width)),
+              matrix("w_o", width, width, fan_in(width)), norm("mlp_norm"),
+              matrix("w_gate_up", 2 * inner, width, fan_in(width)), matrix("w_down", width, inner, fan_in(inner)),
+              norm("out_norm"), matrix("w_out", entry, width, options.out_deviation),
+              ParameterInfo{.name = "gate",
+                            .shape = {1},
+                            .layers = layers,
+                            .init = Init::constant,
+                            .value = options.gate_init,
+                            .decay = false,
+                            .lr_multiplier = options.gate_lr_multiplier}});
   return all;
 }
 
@@ -94,21 +109,26 @@ ProcessorWeights processor_weights(const BtOptions& options, at::TensorList para
   ProcessorWeights w;
   w.w_in = take();
   if (options.kind_embedding) w.kind = take();
-  for (at::Tensor* slot : {&w.attention_norm, &w.w_qkv, &w.w_o, &w.mlp_norm, &w.w_gate_up, &w.w_down, &w.out_norm, &w.w_out, &w.gate}) *slot = take();
+  for (at::Tensor* slot :
+       {&w.attention_norm, &w.w_qkv, &w.w_o, &w.mlp_norm, &w.w_gate_up, &w.w_down, &w.out_norm, &w.w_out, &w.gate})
+    *slot = take();
   return w;
 }
 
 at::Tensor processor_block(const BtOptions& options, const ProcessorWeights& weights, const Events& events,
                            const at::Tensor& u_YEWC, const Rotary& angles) {
-  const int64_t layers = u_YEWC.size(0), events_count = u_YEWC.size(1), entries = u_YEWC.size(2), tokens = events_count * entries;
+  const int64_t layers = u_YEWC.size(0), events_count = u_YEWC.size(1), entries = u_YEWC.size(2),
+                tokens = events_count * entries;
   if (tokens == 0) return at::zeros_like(u_YEWC);
   const PackedSlots slots(events.kind_YEW);
   at::Tensor h = project(slots.pack(u_YEWC.reshape({layers, tokens, -1})), weights.w_in);
   if (weights.kind.defined()) {
-    const at::Tensor recalled = slots.pack((events.kind_YEW == static_cast<int64_t>(RowKind::recalled)).view({layers, tokens, 1}));
+    const at::Tensor recalled =
+        slots.pack((events.kind_YEW == static_cast<int64_t>(RowKind::recalled)).view({layers, tokens, 1}));
     h = h + at::where(recalled, weights.kind.narrow(1, 1, 1), weights.kind.narrow(1, 0, 1));
   }
-  h = h + project(self_attention(options, weights, events, slots, normalise(h, weights.attention_norm), angles), weights.w_o);
+  h = h + project(self_attention(options, weights, events, slots, normalise(h, weights.attention_norm), angles),
+                  weights.w_o);
   const auto gate_up = project(normalise(h, weights.mlp_norm), weights.w_gate_up).chunk(2, -1);
   h = h + project(at::silu(gate_up[0]) * gate_up[1], weights.w_down);
   const at::Tensor delta = slots.unpack(project(normalise(h, weights.out_norm), weights.w_out)).view(u_YEWC.sizes());

@@ -27,7 +27,8 @@ at::Tensor within_window(const EventRows& events, const at::Tensor& present_ET) 
 }
 
 // J: the newest `recent` rows, of the last step or of any. Evicted rows do not count.
-at::Tensor newest_rows(const EventRows& events, const RowChoiceOptions& options, const at::Tensor& present_ET, const at::Tensor& row_T) {
+at::Tensor newest_rows(const EventRows& events, const RowChoiceOptions& options, const at::Tensor& present_ET,
+                       const at::Tensor& row_T) {
   const at::Tensor rank_ET = present_ET.flip(1).cumsum(1).flip(1);  // 1: the newest
   const at::Tensor newest_ET = present_ET.logical_and(rank_ET <= options.recent);
   return options.window == "recent" ? newest_ET : newest_ET.logical_and(row_T >= events.step_begin_E.unsqueeze(1));
@@ -72,17 +73,21 @@ ChosenRows choose_rows(const EventRows& events, const RowChoiceOptions& options)
   const at::Tensor newest_ET = newest_rows(events, options, present_ET, row_T);
   const at::Tensor usable_ET = within_window(events, present_ET);
   const at::Tensor recent_ET = usable_ET.logical_and(newest_ET);
-  const at::Tensor earlier_ET = usable_ET.logical_and(newest_ET.logical_not()).logical_and_(row_T >= options.recall_exclude_first);
+  const at::Tensor earlier_ET =
+      usable_ET.logical_and(newest_ET.logical_not()).logical_and_(row_T >= options.recall_exclude_first);
 
   const Widths most = most_of(recent_ET, earlier_ET);
   const at::Tensor recent_EW = ops::select_top(recent_ET.to(events.mass_ET.scalar_type()) - 0.5, most.recent);
-  const at::Tensor scores_ET = recall_scores(events, row_T, options.recall_by).masked_fill(earlier_ET.logical_not(), -1);
+  const at::Tensor scores_ET =
+      recall_scores(events, row_T, options.recall_by).masked_fill(earlier_ET.logical_not(), -1);
   const at::Tensor recalled_EW = ops::select_top(scores_ET, std::min(options.recall, most.earlier));
 
   const auto kinds = [](const at::Tensor& rows, RowKind kind) {
-    return at::full_like(rows, static_cast<int64_t>(kind), rows.options().dtype(at::kChar)).masked_fill(rows < 0, static_cast<int64_t>(RowKind::pad));
+    return at::full_like(rows, static_cast<int64_t>(kind), rows.options().dtype(at::kChar))
+        .masked_fill(rows < 0, static_cast<int64_t>(RowKind::pad));
   };
-  return {at::cat({recent_EW, recalled_EW}, 1), at::cat({kinds(recent_EW, RowKind::recent), kinds(recalled_EW, RowKind::recalled)}, 1)};
+  return {at::cat({recent_EW, recalled_EW}, 1),
+          at::cat({kinds(recent_EW, RowKind::recent), kinds(recalled_EW, RowKind::recalled)}, 1)};
 }
 
 }  // namespace bt

@@ -24,8 +24,11 @@ auto as_bad_file(const Action& action) {
 std::unique_ptr<Options> read_saved_options(const ProcessorConfig& config, const std::string& source) {
   std::unique_ptr<Options> options = make_method_options(config.method);
   if (options == nullptr) {
-    fail_bad_file({.what = "unknown latent method", .where = source, .expected = join(method_names(), ", "),
-                   .found = config.method, .next_step = "open the plug-in that holds the method (run.plugins)"});
+    fail_bad_file({.what = "unknown latent method",
+                   .where = source,
+                   .expected = join(method_names(), ", "),
+                   .found = config.method,
+                   .next_step = "open the plug-in that holds the method (run.plugins)"});
   }
   as_bad_file([&] { read_options(parse_yaml(config.options, source), *options); });
   return options;
@@ -56,7 +59,8 @@ SavedMethod load_saved_method(const std::string& folder, const MethodBase& base,
   saved.method = as_bad_file([&] { return make_method(config.method, *saved.options, {base.model, options, 0}); });
   load_tensors(folder + kWeightsName, saved_tensors(*saved.method));
   const auto* shared = dynamic_cast<const MethodOptions*>(saved.options.get());
-  saved.trigger = shared != nullptr ? shared->resolved_trigger() : TriggerOptions{.kind = "none", .at_prompt_end = false};
+  saved.trigger =
+      shared != nullptr ? shared->resolved_trigger() : TriggerOptions{.kind = "none", .at_prompt_end = false};
   return saved;
 }
 

@@ -10,8 +10,12 @@ class Steering final : public Method, public Steer {
  public:
   Steering(const SteerOptions& options, const MethodContext& context)
       : options_(options),
-        store_({{.name = "direction", .shape = {context.model.hidden_size}, .layers = context.model.layers,
-                 .init = ParameterInfo::Init::zeros, .value = 0, .decay = false}},
+        store_({{.name = "direction",
+                 .shape = {context.model.hidden_size},
+                 .layers = context.model.layers,
+                 .init = ParameterInfo::Init::zeros,
+                 .value = 0,
+                 .decay = false}},
                context.options) {
     store_.initialise(context.seed);
   }
@@ -20,7 +24,8 @@ class Steering final : public Method, public Steer {
   Effects effects() const override { return {.steer = this}; }
   ParameterStore* parameters() override { return &store_; }
   at::Tensor direction_K(int64_t layer, at::TensorList parameters) const override {
-    const bool chosen = options_.layers.empty() || std::find(options_.layers.begin(), options_.layers.end(), layer) != options_.layers.end();
+    const bool chosen = options_.layers.empty() ||
+                        std::find(options_.layers.begin(), options_.layers.end(), layer) != options_.layers.end();
     return chosen ? parameters[0].squeeze(0) : at::Tensor();
   }
 

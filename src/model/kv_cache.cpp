@@ -24,14 +24,20 @@ KvCache::KvCache(const ModelConfig& model, int64_t slots, int64_t capacity, c10:
 }
 
 KvView KvCache::view(int64_t layer, int64_t rows) const {
-  return {k_LBGTD_.select(0, layer).narrow(2, 0, rows), v_LBGTD_.select(0, layer).narrow(2, 0, rows), length_LB_.select(0, layer),
-          position_LBT_.select(0, layer).narrow(1, 0, rows), {}};
+  return {k_LBGTD_.select(0, layer).narrow(2, 0, rows),
+          v_LBGTD_.select(0, layer).narrow(2, 0, rows),
+          length_LB_.select(0, layer),
+          position_LBT_.select(0, layer).narrow(1, 0, rows),
+          {}};
 }
 
 KvView KvCache::view(int64_t layer, int64_t rows, const at::Tensor& slot_A) const {
   const KvView all = view(layer, rows);
-  return {all.k_BGTD.index_select(0, slot_A), all.v_BGTD.index_select(0, slot_A), all.length_B.index_select(0, slot_A),
-          all.position_BT.index_select(0, slot_A), {}};
+  return {all.k_BGTD.index_select(0, slot_A),
+          all.v_BGTD.index_select(0, slot_A),
+          all.length_B.index_select(0, slot_A),
+          all.position_BT.index_select(0, slot_A),
+          {}};
 }
 
 void KvCache::append_(int64_t layer, const at::Tensor& slot_n, const at::Tensor& offset_n, const at::Tensor& position_n,
@@ -53,7 +59,8 @@ void KvCache::compact_(int64_t layer, const at::Tensor& slot_A, const at::Tensor
   const int64_t rows = keep_AT.size(1);
   const KvView old = view(layer, rows, slot_A);
   const at::Tensor kept_AT = keep_AT.logical_and(at::arange(rows, slot_A.options()) < old.length_B.unsqueeze(1));
-  const at::Tensor order_AT = std::get<1>(kept_AT.logical_not().to(at::kByte).sort(/*stable=*/true, /*dim=*/1, /*descending=*/false));
+  const at::Tensor order_AT =
+      std::get<1>(kept_AT.logical_not().to(at::kByte).sort(/*stable=*/true, /*dim=*/1, /*descending=*/false));
   const auto moved = [&](const at::Tensor& x_AGTD) {
     return x_AGTD.gather(2, order_AT.view({order_AT.size(0), 1, rows, 1}).expand(x_AGTD.sizes()));
   };

@@ -1,10 +1,10 @@
 #include "bt/model/named_tensors.h"
 
+#include <ATen/ATen.h>
+
 #include <cstring>
 #include <optional>
 #include <set>
-
-#include <ATen/ATen.h>
 
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
@@ -15,21 +15,32 @@ namespace {
 
 DType file_dtype(at::ScalarType type) {
   switch (type) {
-    case at::kHalf: return DType::f16;
-    case at::kBFloat16: return DType::bf16;
-    case at::kFloat: return DType::f32;
-    case at::kDouble: return DType::f64;
-    default: BT_ASSERT(!"a floating tensor"); return DType::f32;
+    case at::kHalf:
+      return DType::f16;
+    case at::kBFloat16:
+      return DType::bf16;
+    case at::kFloat:
+      return DType::f32;
+    case at::kDouble:
+      return DType::f64;
+    default:
+      BT_ASSERT(!"a floating tensor");
+      return DType::f32;
   }
 }
 
 std::optional<at::ScalarType> scalar_type(DType type) {
   switch (type) {
-    case DType::f16: return at::kHalf;
-    case DType::bf16: return at::kBFloat16;
-    case DType::f32: return at::kFloat;
-    case DType::f64: return at::kDouble;
-    default: return std::nullopt;
+    case DType::f16:
+      return at::kHalf;
+    case DType::bf16:
+      return at::kBFloat16;
+    case DType::f32:
+      return at::kFloat;
+    case DType::f64:
+      return at::kDouble;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -37,19 +48,26 @@ std::string shape_text(at::IntArrayRef shape) { return bt::str(shape); }
 
 void check_entry(const std::string& path, const std::string& name, const TensorEntry* entry, const at::Tensor& into) {
   const std::string where = str(path, ": ", name);
-  if (entry == nullptr) fail_bad_file({.what = "tensor is missing", .where = where, .expected = shape_text(into.sizes())});
+  if (entry == nullptr)
+    fail_bad_file({.what = "tensor is missing", .where = where, .expected = shape_text(into.sizes())});
   if (into.sizes() != at::IntArrayRef(entry->shape)) {
-    fail_bad_file({.what = "tensor has another shape", .where = where, .expected = shape_text(into.sizes()),
+    fail_bad_file({.what = "tensor has another shape",
+                   .where = where,
+                   .expected = shape_text(into.sizes()),
                    .found = shape_text(entry->shape)});
   }
   if (!scalar_type(entry->dtype)) {
-    fail_bad_file({.what = "tensor is not floating", .where = where, .expected = "F16, BF16, F32 or F64",
+    fail_bad_file({.what = "tensor is not floating",
+                   .where = where,
+                   .expected = "F16, BF16, F32 or F64",
                    .found = std::string(dtype_name(entry->dtype))});
   }
 }
 
 [[noreturn]] void fail_unknown(const std::string& path, const std::string& name) {
-  fail_bad_file({.what = "unknown tensor", .where = str(path, ": ", name), .next_step = "the file belongs to another model, method or config"});
+  fail_bad_file({.what = "unknown tensor",
+                 .where = str(path, ": ", name),
+                 .next_step = "the file belongs to another model, method or config"});
 }
 
 void copy_entry(const SafetensorsFile& file, const TensorEntry& entry, const at::Tensor& into) {
@@ -61,12 +79,15 @@ void copy_entry(const SafetensorsFile& file, const TensorEntry& entry, const at:
 
 }  // namespace
 
-void save_tensors(const std::string& path, const NamedTensors& tensors, const std::map<std::string, std::string>& metadata) {
+void save_tensors(const std::string& path, const NamedTensors& tensors,
+                  const std::map<std::string, std::string>& metadata) {
   std::vector<at::Tensor> on_host;
   std::vector<TensorBytes> entries;
   for (const auto& [name, tensor] : tensors) {
     const at::Tensor& host = on_host.emplace_back(tensor.detach().to(at::kCPU).contiguous());
-    entries.push_back({name, file_dtype(host.scalar_type()), host.sizes().vec(),
+    entries.push_back({name,
+                       file_dtype(host.scalar_type()),
+                       host.sizes().vec(),
                        {static_cast<const std::byte*>(host.const_data_ptr()), host.nbytes()}});
   }
   write_safetensors(path, std::move(entries), metadata);

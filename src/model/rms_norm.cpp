@@ -30,7 +30,8 @@ Normed normed_by_aten(const at::Tensor& x, const at::Tensor& weight, double eps)
   return {(wide * scale).to(x.scalar_type()).mul_(weight), scale};
 }
 
-Gradients gradients_by_aten(const at::Tensor& narrow_x, const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& dy, bool wants_dweight) {
+Gradients gradients_by_aten(const at::Tensor& narrow_x, const at::Tensor& weight, const at::Tensor& scale,
+                            const at::Tensor& dy, bool wants_dweight) {
   const at::Tensor x = widen(narrow_x), g = widen(dy);
   at::Tensor product = g * x, dweight;
   if (wants_dweight) dweight = (product * scale).flatten(0, -2).sum(0).to(weight.scalar_type());
@@ -50,22 +51,31 @@ Normed normed_by_rows(const at::Tensor& any_x, const at::Tensor& any_weight, dou
   shape.back() = 1;
   Normed out{at::empty(x.sizes(), x.options()), at::empty(shape, x.options())};
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rms_norm", [&] {
-    const rows::RmsNormForward<scalar_t> work{x.const_data_ptr<scalar_t>(), weight.const_data_ptr<scalar_t>(),
-                                              out.y.mutable_data_ptr<scalar_t>(), out.scale.mutable_data_ptr<scalar_t>(),
-                                              x.size(-1), static_cast<scalar_t>(eps)};
+    const rows::RmsNormForward<scalar_t> work{x.const_data_ptr<scalar_t>(),
+                                              weight.const_data_ptr<scalar_t>(),
+                                              out.y.mutable_data_ptr<scalar_t>(),
+                                              out.scale.mutable_data_ptr<scalar_t>(),
+                                              x.size(-1),
+                                              static_cast<scalar_t>(eps)};
     at::parallel_for(0, rows_of(x), kRowsPerTask, [&](int64_t begin, int64_t end) { rows::run(work, begin, end); });
   });
   return out;
 }
 
-Gradients gradients_by_rows(const at::Tensor& any_x, const at::Tensor& any_weight, const at::Tensor& scale, const at::Tensor& any_dy, bool wants_dweight) {
+Gradients gradients_by_rows(const at::Tensor& any_x, const at::Tensor& any_weight, const at::Tensor& scale,
+                            const at::Tensor& any_dy, bool wants_dweight) {
   const at::Tensor x = any_x.contiguous(), weight = any_weight.contiguous(), dy = any_dy.contiguous();
   const int64_t width = x.size(-1), count = rows_of(x), tasks = (count + kRowsPerTask - 1) / kRowsPerTask;
   Gradients out{at::empty(x.sizes(), x.options()), {}};
   const at::Tensor parts = wants_dweight ? at::zeros({tasks, width}, x.options()) : at::Tensor();
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rms_norm_backward", [&] {
-    const rows::RmsNormBackward<scalar_t> shared{x.const_data_ptr<scalar_t>(), weight.const_data_ptr<scalar_t>(), scale.const_data_ptr<scalar_t>(),
-                                                 dy.const_data_ptr<scalar_t>(), out.dx.mutable_data_ptr<scalar_t>(), nullptr, width};
+    const rows::RmsNormBackward<scalar_t> shared{x.const_data_ptr<scalar_t>(),
+                                                 weight.const_data_ptr<scalar_t>(),
+                                                 scale.const_data_ptr<scalar_t>(),
+                                                 dy.const_data_ptr<scalar_t>(),
+                                                 out.dx.mutable_data_ptr<scalar_t>(),
+                                                 nullptr,
+                                                 width};
     scalar_t* sums = wants_dweight ? parts.mutable_data_ptr<scalar_t>() : nullptr;
     at::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) {

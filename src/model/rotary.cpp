@@ -58,12 +58,19 @@ at::Tensor turned_by_aten(const at::Tensor& x_NHD, const at::Tensor& cos_ND, con
 
 at::Tensor turned_by_rows(const at::Tensor& any_x, const at::Tensor& any_cos, const at::Tensor& any_sin, int sign) {
   constexpr int64_t tokens_per_task = 64;
-  const at::Tensor x = any_x.stride(2) == 1 ? any_x : any_x.contiguous(), cos = any_cos.contiguous(), sin = any_sin.contiguous();
+  const at::Tensor x = any_x.stride(2) == 1 ? any_x : any_x.contiguous(), cos = any_cos.contiguous(),
+                   sin = any_sin.contiguous();
   at::Tensor out = at::empty(x.sizes(), x.options());
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rotate", [&] {
-    const rows::Rotation<scalar_t> work{x.const_data_ptr<scalar_t>(), cos.const_data_ptr<scalar_t>(), sin.const_data_ptr<scalar_t>(),
-                                        x.stride(0), x.stride(1), static_cast<scalar_t>(sign), out.mutable_data_ptr<scalar_t>(),
-                                        x.size(1), cos.size(1)};
+    const rows::Rotation<scalar_t> work{x.const_data_ptr<scalar_t>(),
+                                        cos.const_data_ptr<scalar_t>(),
+                                        sin.const_data_ptr<scalar_t>(),
+                                        x.stride(0),
+                                        x.stride(1),
+                                        static_cast<scalar_t>(sign),
+                                        out.mutable_data_ptr<scalar_t>(),
+                                        x.size(1),
+                                        cos.size(1)};
     at::parallel_for(0, x.size(0), tokens_per_task, [&](int64_t begin, int64_t end) { rows::run(work, begin, end); });
   });
   return out;
@@ -77,7 +84,8 @@ at::Tensor turn(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& si
 
 // The gradient of a rotation is the rotation back: one node, nothing of x is kept.
 struct Rotate : torch::autograd::Function<Rotate> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x_NHD, const at::Tensor& cos_ND, const at::Tensor& sin_ND, int64_t sign) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x_NHD, const at::Tensor& cos_ND,
+                            const at::Tensor& sin_ND, int64_t sign) {
     context->save_for_backward({cos_ND, sin_ND});
     context->saved_data["sign"] = sign;
     return turn(x_NHD, cos_ND, sin_ND, static_cast<int>(sign));

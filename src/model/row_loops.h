@@ -25,10 +25,10 @@ struct RmsNormBackward {
 // y = (x first half * cos - second half * sin, second half * cos + first half * sin), the half-split layout.
 template <class T>
 struct Rotation {
-  const T *x, *cos, *sin;             // x[n * by_token + h * by_head + i]; cos, sin [tokens, half]
+  const T *x, *cos, *sin;  // x[n * by_token + h * by_head + i]; cos, sin [tokens, half]
   int64_t by_token, by_head;
-  T sign;                             // -1 turns back
-  T* y;                               // [tokens, heads, 2 * half]
+  T sign;  // -1 turns back
+  T* y;    // [tokens, heads, 2 * half]
   int64_t heads, half;
 };
 

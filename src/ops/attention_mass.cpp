@@ -20,13 +20,13 @@ at::Tensor attention_mass_aten(const at::Tensor& q_BSHD, const at::Tensor& lse_B
   const at::Tensor count_B = at::minimum(voters_B, query_length_B);
   const int64_t voters = batch == 0 ? 0 : count_B.max().item<int64_t>();
   if (voters == 0) return at::zeros({batch, rows}, q_BSHD.options().dtype(type));
-  const at::Tensor slot_V = at::arange(voters, count_B.options()) - voters;            // -V … -1
+  const at::Tensor slot_V = at::arange(voters, count_B.options()) - voters;  // -V … -1
   const at::Tensor query_BV = (query_length_B.unsqueeze(1) + slot_V).clamp_min(0);
   const at::Tensor votes_BV = slot_V.unsqueeze(0) >= -count_B.unsqueeze(1);
   const at::Tensor visible_BST = visible_rows(query_length_B, q_BSHD.size(1), length_B, position_BT, alive_BT, window);
   const at::Tensor visible_BVT = visible_BST.gather(1, query_BV.unsqueeze(2).expand({batch, voters, rows}));
   at::Tensor probabilities = grouped_scores(newest(q_BSHD, query_BV), k_BGTD, {scale, softcap, window});
-  const at::Tensor lse = newest(lse_BSH.unsqueeze(3), query_BV)                         // [B, V, H, 1]
+  const at::Tensor lse = newest(lse_BSH.unsqueeze(3), query_BV)  // [B, V, H, 1]
                              .view({batch, voters, k_BGTD.size(1), -1})
                              .permute({0, 2, 3, 1})
                              .unsqueeze(4);
@@ -34,7 +34,8 @@ at::Tensor attention_mass_aten(const at::Tensor& q_BSHD, const at::Tensor& lse_B
   const at::Tensor weight = weight_BV.view({batch, 1, 1, voters}).expand({batch, k_BGTD.size(1), lse.size(2), voters});
   probabilities.sub_(lse).exp_();
   hide_(probabilities, visible_BVT, 0);
-  return at::bmm(weight.reshape({batch, 1, heads * voters}), probabilities.view({batch, heads * voters, rows})).squeeze(1);
+  return at::bmm(weight.reshape({batch, 1, heads * voters}), probabilities.view({batch, heads * voters, rows}))
+      .squeeze(1);
 }
 
 }  // namespace

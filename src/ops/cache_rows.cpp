@@ -27,7 +27,9 @@ at::Tensor gather_rows_aten(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, 
 // The (event, slot) pairs that name a row.
 struct Valid {
   at::Tensor event_n, slot_n, row_n;
-  c10::List<std::optional<at::Tensor>> cache_index() const { return {event_n, std::nullopt, row_n}; }  // of [E, G, T, D]
+  c10::List<std::optional<at::Tensor>> cache_index() const {
+    return {event_n, std::nullopt, row_n};
+  }  // of [E, G, T, D]
 };
 
 Valid valid_slots(const at::Tensor& rows_EW) {
@@ -35,8 +37,8 @@ Valid valid_slots(const at::Tensor& rows_EW) {
   return {found[0], found[1], rows_EW.index({found[0], found[1]})};
 }
 
-std::tuple<at::Tensor, at::Tensor> put_rows_aten(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW,
-                                                 const at::Tensor& new_EWC) {
+std::tuple<at::Tensor, at::Tensor> put_rows_aten(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,
+                                                 const at::Tensor& rows_EW, const at::Tensor& new_EWC) {
   const int64_t groups = k_BGTD.size(1), width = k_BGTD.size(3);
   const Valid valid = valid_slots(rows_EW);
   const at::Tensor rows_n2GD = new_EWC.index({valid.event_n, valid.slot_n}).view({-1, 2, groups, width});
@@ -44,8 +46,8 @@ std::tuple<at::Tensor, at::Tensor> put_rows_aten(const at::Tensor& k_BGTD, const
           v_BGTD.index_put(valid.cache_index(), rows_n2GD.select(1, 1))};
 }
 
-void edit_rows_aten(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW, const at::Tensor& u_EWC,
-                    const at::Tensor& delta_EWC, const at::Tensor& gate) {
+void edit_rows_aten(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW,
+                    const at::Tensor& u_EWC, const at::Tensor& delta_EWC, const at::Tensor& gate) {
   const auto type = accumulation_type(k_BGTD.scalar_type());
   const int64_t groups = k_BGTD.size(1), width = k_BGTD.size(3);
   const at::Tensor new_EWC = (u_EWC.to(type) + gate.to(type) * delta_EWC.to(type)).to(k_BGTD.scalar_type());

@@ -13,7 +13,9 @@ namespace {
 
 constexpr int64_t kEventsPerTask = 8;
 
-void check_row(int64_t row, int64_t rows) { TORCH_CHECK_INDEX(row < rows, "row ", row, " of a cache of ", rows, " rows"); }
+void check_row(int64_t row, int64_t rows) {
+  TORCH_CHECK_INDEX(row < rows, "row ", row, " of a cache of ", rows, " rows");
+}
 
 // Calls f(event, slot, row) for the slots of rows_EW; `row` < `rows`, negative for padding.
 template <class F>
@@ -45,37 +47,40 @@ void gather_half(const at::Tensor& x_BGTD, const at::Tensor& rows_EW, char* out,
       return;
     }
     const char* from = base + e * by_event + row * by_row;
-    for (int64_t g = 0; g < groups; ++g) std::memcpy(to + g * head_bytes, from + g * by_group, static_cast<size_t>(head_bytes));
+    for (int64_t g = 0; g < groups; ++g)
+      std::memcpy(to + g * head_bytes, from + g * by_group, static_cast<size_t>(head_bytes));
   });
 }
 
 // One half (keys or values) of the entries u and delta, [E, W, C] with C = 2 * G * D.
 template <class T>
-void edit_half(const at::Tensor& x_BGTD, const at::Tensor& rows_EW, const at::opmath_type<T>* u, const at::opmath_type<T>* delta,
-               at::opmath_type<T> gate) {
+void edit_half(const at::Tensor& x_BGTD, const at::Tensor& rows_EW, const at::opmath_type<T>* u,
+               const at::opmath_type<T>* delta, at::opmath_type<T> gate) {
   const int64_t groups = x_BGTD.size(1), width = x_BGTD.size(3), entry = 2 * groups * width, slots = rows_EW.size(1);
-  const int64_t by_event = x_BGTD.stride(0), by_group = x_BGTD.stride(1), by_row = x_BGTD.stride(2), by_number = x_BGTD.stride(3);
+  const int64_t by_event = x_BGTD.stride(0), by_group = x_BGTD.stride(1), by_row = x_BGTD.stride(2),
+                by_number = x_BGTD.stride(3);
   T* base = x_BGTD.mutable_data_ptr<T>();
   each_slot(rows_EW, x_BGTD.size(2), [=](int64_t e, int64_t w, int64_t row) {
     if (row < 0) return;
     const int64_t from = (e * slots + w) * entry;
     for (int64_t g = 0; g < groups; ++g) {
       T* to = base + e * by_event + g * by_group + row * by_row;
-      const at::opmath_type<T> *entries = u + from + g * width, *changes = delta + from + g * width;
+      const at::opmath_type<T>*entries = u + from + g * width, *changes = delta + from + g * width;
       for (int64_t d = 0; d < width; ++d) to[d * by_number] = static_cast<T>(entries[d] + gate * changes[d]);
     }
   });
 }
 
-void edit_rows_cpu(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW, const at::Tensor& u_EWC,
-                   const at::Tensor& delta_EWC, const at::Tensor& gate) {
+void edit_rows_cpu(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW,
+                   const at::Tensor& u_EWC, const at::Tensor& delta_EWC, const at::Tensor& gate) {
   const int64_t half = k_BGTD.size(1) * k_BGTD.size(3);
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, k_BGTD.scalar_type(), "bt::edit_rows_", [&] {
     using Wide = at::opmath_type<scalar_t>;
     const auto wide = c10::CppTypeToScalarType<Wide>::value;
     const at::Tensor u = u_EWC.to(wide).contiguous(), factor = gate.to(wide);
     const bool one_gate = factor.numel() == 1;
-    const at::Tensor delta = one_gate ? delta_EWC.to(wide).contiguous() : (factor * delta_EWC.to(wide)).expand_as(u).contiguous();
+    const at::Tensor delta =
+        one_gate ? delta_EWC.to(wide).contiguous() : (factor * delta_EWC.to(wide)).expand_as(u).contiguous();
     const Wide scale = one_gate ? factor.item<Wide>() : Wide(1);
     const Wide *entries = u.const_data_ptr<Wide>(), *changes = delta.const_data_ptr<Wide>();
     edit_half<scalar_t>(k_BGTD, rows_EW, entries, changes, scale);

@@ -4,8 +4,8 @@
 
 namespace bt::ops {
 
-at::Tensor dense_attention(const at::Tensor& q_NHD, const at::Tensor& k_TGD, const at::Tensor& v_TGD, const at::Tensor& visible_NT,
-                           const AttentionSpec& spec) {
+at::Tensor dense_attention(const at::Tensor& q_NHD, const at::Tensor& k_TGD, const at::Tensor& v_TGD,
+                           const at::Tensor& visible_NT, const AttentionSpec& spec) {
   const at::Tensor k_1GTD = k_TGD.transpose(0, 1).unsqueeze(0), v_1GTD = v_TGD.transpose(0, 1).unsqueeze(0);
   at::Tensor scores_1GRNT = grouped_scores(q_NHD.unsqueeze(0), k_1GTD, spec);
   hide_(scores_1GRNT, visible_NT.unsqueeze(0));

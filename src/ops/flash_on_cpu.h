@@ -1,9 +1,10 @@
-// LibTorch's flash attention for the CPU, over grouped queries: [B, G, H/G * S, D] and a mask of its own for every query.
+// LibTorch's flash attention for the CPU, over grouped queries: [B, G, H/G * S, D] and a mask of its own for every
+// query.
 #pragma once
 
-#include <tuple>
-
 #include <ATen/ATen.h>
+
+#include <tuple>
 
 #include "scores.h"
 
@@ -15,13 +16,12 @@ inline bool flash_takes(const at::Tensor& q_BSHD, double softcap) {
 }
 
 // Output and log-sum-exp; neither means anything for a query that sees nothing.
-std::tuple<at::Tensor, at::Tensor> flash_on_cpu(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,
-                                                const at::Tensor& visible_BST, double scale);
+std::tuple<at::Tensor, at::Tensor> flash_on_cpu(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD,
+                                                const at::Tensor& v_BGTD, const at::Tensor& visible_BST, double scale);
 
 // Gradients of q, k and v. lse_BSH: -inf for a query that sees nothing, whose gradient is zero.
-std::tuple<at::Tensor, at::Tensor, at::Tensor> flash_on_cpu_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD,
-                                                                     const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,
-                                                                     const at::Tensor& visible_BST, double scale,
-                                                                     const at::Tensor& out_BSHD, const at::Tensor& lse_BSH);
+std::tuple<at::Tensor, at::Tensor, at::Tensor> flash_on_cpu_backward(
+    const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,
+    const at::Tensor& visible_BST, double scale, const at::Tensor& out_BSHD, const at::Tensor& lse_BSH);
 
 }  // namespace bt::ops

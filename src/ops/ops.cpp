@@ -17,34 +17,39 @@ std::optional<at::Tensor> optional(const at::Tensor& tensor) {
 
 }  // namespace
 
-Attended segment_attention(const at::Tensor& q_BSHD, const at::Tensor& query_length_B, const KvView& kv, const AttentionSpec& spec) {
+Attended segment_attention(const at::Tensor& q_BSHD, const at::Tensor& query_length_B, const KvView& kv,
+                           const AttentionSpec& spec) {
   static const auto op = find<std::tuple<at::Tensor, at::Tensor>(
       const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
       const std::optional<at::Tensor>&, double, double, int64_t)>("bt::segment_attention");
-  auto [out, lse] = op.call(q_BSHD, query_length_B, kv.k_BGTD, kv.v_BGTD, kv.length_B, kv.position_BT, optional(kv.alive_BT),
-                            spec.scale, spec.softcap, spec.window);
+  auto [out, lse] = op.call(q_BSHD, query_length_B, kv.k_BGTD, kv.v_BGTD, kv.length_B, kv.position_BT,
+                            optional(kv.alive_BT), spec.scale, spec.softcap, spec.window);
   return {out, lse};
 }
 
-AttentionGradients segment_attention_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const at::Tensor& query_length_B,
-                                             const KvView& kv, const AttentionSpec& spec, const Attended& attended) {
+AttentionGradients segment_attention_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD,
+                                              const at::Tensor& query_length_B, const KvView& kv,
+                                              const AttentionSpec& spec, const Attended& attended) {
   static const auto op = find<std::tuple<at::Tensor, at::Tensor, at::Tensor>(
-      const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
-      const std::optional<at::Tensor>&, double, double, int64_t, const at::Tensor&, const at::Tensor&)>("bt::segment_attention_backward");
+      const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+      const at::Tensor&, const std::optional<at::Tensor>&, double, double, int64_t, const at::Tensor&,
+      const at::Tensor&)>("bt::segment_attention_backward");
   at::NoGradGuard no_grad;
-  auto [q, k, v] = op.call(d_out_BSHD, q_BSHD, query_length_B, kv.k_BGTD, kv.v_BGTD, kv.length_B, kv.position_BT, optional(kv.alive_BT),
-                           spec.scale, spec.softcap, spec.window, attended.out_BSHD, attended.lse_BSH);
+  auto [q, k, v] =
+      op.call(d_out_BSHD, q_BSHD, query_length_B, kv.k_BGTD, kv.v_BGTD, kv.length_B, kv.position_BT,
+              optional(kv.alive_BT), spec.scale, spec.softcap, spec.window, attended.out_BSHD, attended.lse_BSH);
   return {q, k, v};
 }
 
 at::Tensor attention_mass(const at::Tensor& q_BSHD, const at::Tensor& lse_BSH, const at::Tensor& query_length_B,
                           const at::Tensor& voters_B, const KvView& kv, const AttentionSpec& spec) {
-  static const auto op = find<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                                         const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                                         const std::optional<at::Tensor>&, double, double, int64_t)>("bt::attention_mass");
+  static const auto op =
+      find<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                      const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, double, double, int64_t)>(
+          "bt::attention_mass");
   at::NoGradGuard no_grad;
-  return op.call(q_BSHD, lse_BSH, query_length_B, voters_B, kv.k_BGTD, kv.length_B, kv.position_BT, optional(kv.alive_BT),
-                 spec.scale, spec.softcap, spec.window);
+  return op.call(q_BSHD, lse_BSH, query_length_B, voters_B, kv.k_BGTD, kv.length_B, kv.position_BT,
+                 optional(kv.alive_BT), spec.scale, spec.softcap, spec.window);
 }
 
 at::Tensor select_top(const at::Tensor& mass_ET, int64_t k) {
@@ -66,8 +71,8 @@ void edit_rows_(const KvView& kv, const at::Tensor& rows_EW, const at::Tensor& u
 }
 
 std::tuple<at::Tensor, at::Tensor> put_rows(const KvView& kv, const at::Tensor& rows_EW, const at::Tensor& new_EWC) {
-  static const auto op = find<std::tuple<at::Tensor, at::Tensor>(const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                                                                 const at::Tensor&)>("bt::put_rows");
+  static const auto op = find<std::tuple<at::Tensor, at::Tensor>(const at::Tensor&, const at::Tensor&,
+                                                                 const at::Tensor&, const at::Tensor&)>("bt::put_rows");
   return op.call(kv.k_BGTD, kv.v_BGTD, rows_EW, new_EWC);
 }
 

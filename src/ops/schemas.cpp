@@ -3,14 +3,16 @@
 
 TORCH_LIBRARY(bt, m) {
   m.def(
-      "segment_attention(Tensor q, Tensor query_length, Tensor k, Tensor v, Tensor length, Tensor position, Tensor? alive, "
+      "segment_attention(Tensor q, Tensor query_length, Tensor k, Tensor v, Tensor length, Tensor position, Tensor? "
+      "alive, "
       "float scale, float softcap, int window) -> (Tensor out, Tensor lse)");
   m.def(
       "segment_attention_backward(Tensor d_out, Tensor q, Tensor query_length, Tensor k, Tensor v, Tensor length, "
       "Tensor position, Tensor? alive, float scale, float softcap, int window, Tensor out, Tensor lse) "
       "-> (Tensor d_q, Tensor d_k, Tensor d_v)");
   m.def(
-      "attention_mass(Tensor q, Tensor lse, Tensor query_length, Tensor voters, Tensor k, Tensor length, Tensor position, "
+      "attention_mass(Tensor q, Tensor lse, Tensor query_length, Tensor voters, Tensor k, Tensor length, Tensor "
+      "position, "
       "Tensor? alive, float scale, float softcap, int window) -> Tensor");
   m.def("select_top(Tensor mass, int k) -> Tensor");
   m.def("gather_rows(Tensor k, Tensor v, Tensor rows) -> Tensor");

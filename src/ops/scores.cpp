@@ -35,7 +35,8 @@ at::Tensor grouped_scores(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD, co
 }
 
 void hide_(at::Tensor& x_BGHST, const at::Tensor& visible_BST, double value) {
-  x_BGHST.masked_fill_(visible_BST.logical_not().view({visible_BST.size(0), 1, 1, visible_BST.size(1), visible_BST.size(2)}), value);
+  x_BGHST.masked_fill_(
+      visible_BST.logical_not().view({visible_BST.size(0), 1, 1, visible_BST.size(1), visible_BST.size(2)}), value);
 }
 
 TORCH_LIBRARY_IMPL(bt, CompositeExplicitAutograd, m) { m.impl("visible", visible_rows); }

@@ -10,15 +10,17 @@ bool recorded(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   return at::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad());
 }
 
-std::tuple<at::Tensor, at::Tensor> segment_attention_aten(
-    const at::Tensor& q_BSHD, const at::Tensor& query_length_B, const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,
-    const at::Tensor& length_B, const at::Tensor& position_BT, const std::optional<at::Tensor>& alive_BT, double scale,
-    double softcap, int64_t window) {
+std::tuple<at::Tensor, at::Tensor> segment_attention_aten(const at::Tensor& q_BSHD, const at::Tensor& query_length_B,
+                                                          const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,
+                                                          const at::Tensor& length_B, const at::Tensor& position_BT,
+                                                          const std::optional<at::Tensor>& alive_BT, double scale,
+                                                          double softcap, int64_t window) {
   const int64_t batch = q_BSHD.size(0), queries = q_BSHD.size(1), heads = q_BSHD.size(2), width = q_BSHD.size(3);
   const int64_t groups = k_BGTD.size(1), rows = k_BGTD.size(2), share = heads / groups;
   const auto type = accumulation_type(q_BSHD.scalar_type());
   if (batch == 0 || queries == 0 || rows == 0) {
-    return {at::zeros_like(q_BSHD), at::full({batch, queries, heads}, -std::numeric_limits<double>::infinity(), q_BSHD.options().dtype(type))};
+    return {at::zeros_like(q_BSHD),
+            at::full({batch, queries, heads}, -std::numeric_limits<double>::infinity(), q_BSHD.options().dtype(type))};
   }
   const at::Tensor visible_BST = visible_rows(query_length_B, queries, length_B, position_BT, alive_BT, window);
   const at::Tensor blind_BS = visible_BST.any(2).logical_not();

@@ -9,14 +9,17 @@ namespace {
 
 // [B, S, H, D] as [B * G, H / G * S, D], the layout of grouped scores.
 at::Tensor grouped(const at::Tensor& x_BSHD, int64_t groups) {
-  const int64_t batch = x_BSHD.size(0), queries = x_BSHD.size(1), share = x_BSHD.size(2) / groups, width = x_BSHD.size(3);
-  return x_BSHD.reshape({batch, queries, groups, share, width}).permute({0, 2, 3, 1, 4}).reshape({batch * groups, share * queries, width});
+  const int64_t batch = x_BSHD.size(0), queries = x_BSHD.size(1), share = x_BSHD.size(2) / groups,
+                width = x_BSHD.size(3);
+  return x_BSHD.reshape({batch, queries, groups, share, width})
+      .permute({0, 2, 3, 1, 4})
+      .reshape({batch * groups, share * queries, width});
 }
 
 using Gradients = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 
-Gradients composed(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,
-                   const at::Tensor& visible_BST, const AttentionSpec& spec) {
+Gradients composed(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const at::Tensor& k_BGTD,
+                   const at::Tensor& v_BGTD, const at::Tensor& visible_BST, const AttentionSpec& spec) {
   const int64_t batch = q_BSHD.size(0), queries = q_BSHD.size(1), heads = q_BSHD.size(2), width = q_BSHD.size(3);
   const int64_t groups = k_BGTD.size(1), rows = k_BGTD.size(2), share = heads / groups;
   const auto type = accumulation_type(q_BSHD.scalar_type());
@@ -25,33 +28,44 @@ Gradients composed(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const
   const at::Tensor p = scores.softmax(-1).view({batch * groups, share * queries, rows});
   const at::Tensor sees_BS = visible_BST.any(2).view({batch, queries, 1, 1});  // a query that sees nothing gave zero
   const at::Tensor d_out = grouped(d_out_BSHD.to(type) * sees_BS, groups);
-  const at::Tensor k = k_BGTD.to(type).reshape({batch * groups, rows, width}), v = v_BGTD.to(type).reshape({batch * groups, rows, width});
+  const at::Tensor k = k_BGTD.to(type).reshape({batch * groups, rows, width}),
+                   v = v_BGTD.to(type).reshape({batch * groups, rows, width});
   at::Tensor d_score = at::_softmax_backward_data(at::bmm(d_out, v.transpose(1, 2)), p, -1, type);
   if (spec.softcap > 0) {
     const at::Tensor capped = (scores / spec.softcap).view_as(d_score).masked_fill(p == 0, 0);
     d_score = d_score * (1 - capped.square());
   }
-  const at::Tensor d_q = at::bmm(d_score, k).mul_(spec.scale).view({batch, groups, share, queries, width}).permute({0, 3, 1, 2, 4}).reshape(q_BSHD.sizes());
-  const at::Tensor d_k = at::bmm(d_score.transpose(1, 2), grouped(q_BSHD.to(type) * spec.scale, groups)).view(k_BGTD.sizes());
+  const at::Tensor d_q = at::bmm(d_score, k)
+                             .mul_(spec.scale)
+                             .view({batch, groups, share, queries, width})
+                             .permute({0, 3, 1, 2, 4})
+                             .reshape(q_BSHD.sizes());
+  const at::Tensor d_k =
+      at::bmm(d_score.transpose(1, 2), grouped(q_BSHD.to(type) * spec.scale, groups)).view(k_BGTD.sizes());
   return {d_q, d_k, at::bmm(p.transpose(1, 2), d_out).view(v_BGTD.sizes())};
 }
 
-Gradients segment_attention_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const at::Tensor& query_length_B,
-                                     const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& length_B,
-                                     const at::Tensor& position_BT, const std::optional<at::Tensor>& alive_BT, double scale,
-                                     double softcap, int64_t window, const at::Tensor& out_BSHD, const at::Tensor& lse_BSH) {
+Gradients segment_attention_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD,
+                                     const at::Tensor& query_length_B, const at::Tensor& k_BGTD,
+                                     const at::Tensor& v_BGTD, const at::Tensor& length_B,
+                                     const at::Tensor& position_BT, const std::optional<at::Tensor>& alive_BT,
+                                     double scale, double softcap, int64_t window, const at::Tensor& out_BSHD,
+                                     const at::Tensor& lse_BSH) {
   if (q_BSHD.numel() == 0 || k_BGTD.numel() == 0) {
     const auto type = accumulation_type(q_BSHD.scalar_type());
     const auto zeros = [type](const at::Tensor& x) { return at::zeros(x.sizes(), x.options().dtype(type)); };
     return {zeros(q_BSHD), zeros(k_BGTD), zeros(v_BGTD)};
   }
   const at::Tensor visible_BST = visible_rows(query_length_B, q_BSHD.size(1), length_B, position_BT, alive_BT, window);
-  if (flash_takes(q_BSHD, softcap)) return flash_on_cpu_backward(d_out_BSHD, q_BSHD, k_BGTD, v_BGTD, visible_BST, scale, out_BSHD, lse_BSH);
+  if (flash_takes(q_BSHD, softcap))
+    return flash_on_cpu_backward(d_out_BSHD, q_BSHD, k_BGTD, v_BGTD, visible_BST, scale, out_BSHD, lse_BSH);
   return composed(d_out_BSHD, q_BSHD, k_BGTD, v_BGTD, visible_BST, {scale, softcap, window});
 }
 
 }  // namespace
 
-TORCH_LIBRARY_IMPL(bt, CompositeExplicitAutograd, m) { m.impl("segment_attention_backward", segment_attention_backward); }
+TORCH_LIBRARY_IMPL(bt, CompositeExplicitAutograd, m) {
+  m.impl("segment_attention_backward", segment_attention_backward);
+}
 
 }  // namespace bt::ops

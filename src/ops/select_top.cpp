@@ -18,16 +18,16 @@ void select_row(const T* mass, int64_t rows, int64_t k, std::vector<int64_t>& ca
   auto last = candidates.end();
   if (static_cast<int64_t>(candidates.size()) > k) {
     last = candidates.begin() + k;
-    std::nth_element(candidates.begin(), last, candidates.end(), [mass](int64_t a, int64_t b) {
-      return mass[a] != mass[b] ? mass[a] > mass[b] : a < b;
-    });
+    std::nth_element(candidates.begin(), last, candidates.end(),
+                     [mass](int64_t a, int64_t b) { return mass[a] != mass[b] ? mass[a] > mass[b] : a < b; });
     std::sort(candidates.begin(), last);
   }
   std::copy(candidates.begin(), last, out);
 }
 
 at::Tensor select_top_cpu(const at::Tensor& mass_ET, int64_t k) {
-  TORCH_CHECK(mass_ET.dim() == 2 && k >= 0, "select_top: mass must be [E, T] and k >= 0, found rank ", mass_ET.dim(), ", k = ", k);
+  TORCH_CHECK(mass_ET.dim() == 2 && k >= 0, "select_top: mass must be [E, T] and k >= 0, found rank ", mass_ET.dim(),
+              ", k = ", k);
   const at::Tensor mass = mass_ET.contiguous();
   const int64_t events = mass.size(0), rows = mass.size(1), width = std::min(k, rows);
   at::Tensor chosen_EW = at::full({events, width}, -1, mass.options().dtype(at::kLong));

@@ -22,8 +22,8 @@ void AdamW::step(double lr) {
     for (const ParameterGroup& group : stores_[i]->groups()) {
       const auto slice = [&](const at::Tensor& flat) { return flat.slice(0, group.begin, group.end); };
       const double decay = group.decay ? options_.weight_decay : 0;
-      at::_fused_adamw_({slice(weights)}, {slice(gradient)}, {slice(averages_[i].first)}, {slice(averages_[i].second)}, {},
-                        {count}, lr * group.lr_multiplier, options_.beta1, options_.beta2, decay, options_.eps,
+      at::_fused_adamw_({slice(weights)}, {slice(gradient)}, {slice(averages_[i].first)}, {slice(averages_[i].second)},
+                        {}, {count}, lr * group.lr_multiplier, options_.beta1, options_.beta2, decay, options_.eps,
                         /*amsgrad=*/false, /*maximize=*/false);
     }
   }

@@ -9,7 +9,8 @@ void BenchOptions::fields(OptionFields& f) {
   f.field("filter", filter, {.help = "only benches whose name holds this text"});
   f.field("json", json, {.help = "file for the results"});
   f.field("repetitions", repetitions, {.help = "timed runs of every variant", .min = 5, .max = 10000});
-  f.field("clock", clock, {.help = "cpu: time of the process, for --threads 1 on a busy machine", .choices = {"wall", "cpu"}});
+  f.field("clock", clock,
+          {.help = "cpu: time of the process, for --threads 1 on a busy machine", .choices = {"wall", "cpu"}});
   machine_fields(f, device, dtype, threads);
 }
 

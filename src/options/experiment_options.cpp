@@ -10,7 +10,8 @@ namespace bt {
 void ExperimentOptions::fields(OptionFields& f) {
   f.group("run", run, "the run itself");
   f.group("model", model, "the backbone");
-  f.variant("latent", "method", method, latent, &make_method_options, method_names(), "latent method; absent: plain fine-tuning");
+  f.variant("latent", "method", method, latent, &make_method_options, method_names(),
+            "latent method; absent: plain fine-tuning");
   f.group("data", data, "what is learned from");
   f.group("train", train, "optimisation");
   f.group("checkpoint", checkpoint, "what is saved when");
@@ -19,8 +20,11 @@ void ExperimentOptions::fields(OptionFields& f) {
 
 void ExperimentOptions::validate() const {
   if (train.validate_every > 0 && data.validation.empty()) {
-    fail_usage({.what = "validation without a validation file", .where = "data.validation", .expected = "a JSON Lines file",
-                .found = "none", .next_step = "give one, or set train.validate_every: 0"});
+    fail_usage({.what = "validation without a validation file",
+                .where = "data.validation",
+                .expected = "a JSON Lines file",
+                .found = "none",
+                .next_step = "give one, or set train.validate_every: 0"});
   }
 }
 

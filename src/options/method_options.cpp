@@ -7,13 +7,15 @@ namespace bt {
 
 void RowChoiceOptions::recent_fields(OptionFields& f) {
   f.field("recent", recent, {.help = "R: newest rows that are rewritten, and vote on what is recalled", .min = 1});
-  f.field("window", window, {.help = "newest rows of the step just written, or of the whole text", .choices = {"step", "recent"}});
+  f.field("window", window,
+          {.help = "newest rows of the step just written, or of the whole text", .choices = {"step", "recent"}});
 }
 
 void RowChoiceOptions::recall_fields(OptionFields& f) {
   f.field("recall", recall, {.help = "K: earlier rows that are rewritten; 0: none", .min = 0});
-  f.field("recall_by", recall_by, {.help = "which earlier rows: greatest attention mass, chance, or newest",
-                                   .choices = {"mass", "random", "newest"}});
+  f.field("recall_by", recall_by,
+          {.help = "which earlier rows: greatest attention mass, chance, or newest",
+           .choices = {"mass", "random", "newest"}});
   f.field("recall_exclude_first", recall_exclude_first,
           {.help = "first rows of a sequence that are never recalled (attention sinks)", .min = 0});
 }
@@ -22,7 +24,8 @@ namespace {
 
 void gate_fields(OptionFields& f, double& gate_init, double& gate_lr_multiplier, double& out_deviation) {
   f.field("gate_init", gate_init, {.help = "initial logit of a layer's gate"});
-  f.field("gate_lr_multiplier", gate_lr_multiplier, {.help = "learning rate of the gates relative to the rest", .min = 0});
+  f.field("gate_lr_multiplier", gate_lr_multiplier,
+          {.help = "learning rate of the gates relative to the rest", .min = 0});
   f.field("out_deviation", out_deviation, {.help = "standard deviation of the initial output weights", .min = 0});
 }
 
@@ -48,9 +51,10 @@ void BtOptions::fields(OptionFields& f) {
   f.field("width", width, {.help = "P: width of the processor", .min = 1});
   f.field("heads", heads, {.help = "attention heads of the processor", .min = 1});
   f.field("feed_forward", feed_forward, {.help = "width of the processor's gated feed-forward", .min = 1});
-  f.field("kv_scale", kv_scale, {.help = "divide keys and values by their RMS, measured before training",
-                                 .choices = {"calibrated", "none"}});
-  f.field("key_frame", key_frame, {.help = "keys as cached, or with their rotation undone", .choices = {"rotated", "unrotated"}});
+  f.field("kv_scale", kv_scale,
+          {.help = "divide keys and values by their RMS, measured before training", .choices = {"calibrated", "none"}});
+  f.field("key_frame", key_frame,
+          {.help = "keys as cached, or with their rotation undone", .choices = {"rotated", "unrotated"}});
   f.field("processor_rope", processor_rope, {.help = "rotary positions inside the processor"});
   f.field("kind_embedding", kind_embedding, {.help = "tell recent rows from recalled ones"});
   f.field("causal", causal, {.help = "control: rows of the processor see earlier rows only"});
@@ -91,14 +95,16 @@ void LoraOptions::fields(OptionFields& f) {
   common_fields(f);
   f.field("rank", rank, {.help = "rank of the adapters", .min = 1});
   f.field("alpha", alpha, {.help = "the adapters' output is scaled by alpha / rank", .min = 0});
-  f.field("targets", targets, {.help = "projections that get an adapter",
-                               .choices = {"q", "k", "v", "o", "gate", "up", "down"}});
+  f.field("targets", targets,
+          {.help = "projections that get an adapter", .choices = {"q", "k", "v", "o", "gate", "up", "down"}});
 }
 
 void LoraOptions::validate() const {
   if (targets.empty()) {
-    fail_usage({.what = "LoRA without a projection to adapt", .where = "latent.targets",
-                .expected = "at least one of q, k, v, o, gate, up, down", .found = "an empty list"});
+    fail_usage({.what = "LoRA without a projection to adapt",
+                .where = "latent.targets",
+                .expected = "at least one of q, k, v, o, gate, up, down",
+                .found = "an empty list"});
   }
 }
 

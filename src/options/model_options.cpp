@@ -28,27 +28,37 @@ void ModelOptions::validate() const {
   const bool any_size = hidden_size || intermediate_size || layers || heads || kv_heads || head_dim;
   if (!path.empty()) {
     if (!any_size) return;
-    fail_usage({.what = "model.path and sizes are both given", .where = "model",
-                .expected = "a folder, or the sizes of a decoder from scratch", .found = str("path: ", path, ", and sizes"),
+    fail_usage({.what = "model.path and sizes are both given",
+                .where = "model",
+                .expected = "a folder, or the sizes of a decoder from scratch",
+                .found = str("path: ", path, ", and sizes"),
                 .next_step = "remove one of them"});
   }
   if (!(hidden_size && intermediate_size && layers && heads) || tokenizer.empty()) {
-    fail_usage({.what = "no model", .where = "model",
+    fail_usage({.what = "no model",
+                .where = "model",
                 .expected = "path: FOLDER, or tokenizer, hidden_size, intermediate_size, layers and heads",
                 .found = any_size || !tokenizer.empty() ? "only some of them" : "none of them"});
   }
   if (!head_dim && *hidden_size % *heads != 0) {
-    fail_usage({.what = "hidden_size is not divisible by heads", .where = "model.heads",
-                .expected = str("a divisor of ", *hidden_size), .found = str(*heads), .next_step = "or give model.head_dim"});
+    fail_usage({.what = "hidden_size is not divisible by heads",
+                .where = "model.heads",
+                .expected = str("a divisor of ", *hidden_size),
+                .found = str(*heads),
+                .next_step = "or give model.head_dim"});
   }
   const int64_t width = head_dim.value_or(*hidden_size / *heads);
   if (width % 2 != 0) {
-    fail_usage({.what = "rotary positions need an even head width", .where = "model.head_dim", .expected = "an even number",
+    fail_usage({.what = "rotary positions need an even head width",
+                .where = "model.head_dim",
+                .expected = "an even number",
                 .found = str(width)});
   }
   if (kv_heads && *heads % *kv_heads != 0) {
-    fail_usage({.what = "heads is not a multiple of kv_heads", .where = "model.kv_heads",
-                .expected = str("a divisor of ", *heads), .found = str(*kv_heads)});
+    fail_usage({.what = "heads is not a multiple of kv_heads",
+                .where = "model.kv_heads",
+                .expected = str("a divisor of ", *heads),
+                .found = str(*kv_heads)});
   }
 }
 

@@ -24,10 +24,12 @@ void RunOptions::fields(OptionFields& f) {
 
 void RunOptions::validate() const {
   if (out.empty()) {
-    fail_usage({.what = "the run has no folder to write to", .where = "run.out", .expected = "a path", .found = "\"\""});
+    fail_usage(
+        {.what = "the run has no folder to write to", .where = "run.out", .expected = "a path", .found = "\"\""});
   }
   if (!is_device(device)) {
-    fail_usage({.what = "unknown device", .where = "run.device", .expected = "cpu, cuda, cuda:N or auto", .found = device});
+    fail_usage(
+        {.what = "unknown device", .where = "run.device", .expected = "cpu, cuda, cuda:N or auto", .found = device});
   }
 }
 

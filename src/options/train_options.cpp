@@ -20,7 +20,8 @@ void DataOptions::fields(OptionFields& f) {
   f.field("max_tokens", max_tokens, {.help = "longest example, in tokens", .min = 2, .max = 1 << 24});
   f.field("too_long", too_long, {.help = "what becomes of longer ones", .choices = {"drop", "truncate"}});
   f.field("answer_only", answer_only, {.help = "the loss counts the response, not the prompt"});
-  f.field("length_window", length_window, {.help = "batches among which examples are grouped by length; 0: none", .min = 0});
+  f.field("length_window", length_window,
+          {.help = "batches among which examples are grouped by length; 0: none", .min = 0});
 }
 
 DatasetSpec DataOptions::spec(const std::vector<std::string>& files) const {
@@ -48,8 +49,8 @@ void TrainOptions::fields(OptionFields& f) {
   f.field("final_lr_ratio", final_lr_ratio, {.help = "cosine: last rate relative to lr", .min = 0, .max = 1});
   f.field("clip_norm", clip_norm, {.help = "greatest norm of the gradient; 0: no clipping", .min = 0});
   f.field("bptt_steps", bptt_steps, {.help = "boundaries between two cuts of the cache's graph, or full"});
-  f.field("order", order, {.help = "layer_major is fast, step_major the plain reference",
-                           .choices = {"layer_major", "step_major"}});
+  f.field("order", order,
+          {.help = "layer_major is fast, step_major the plain reference", .choices = {"layer_major", "step_major"}});
   f.field("on_nonfinite", on_nonfinite, {.help = "when a loss or gradient is not finite", .choices = {"stop", "skip"}});
   f.field("skip_limit", skip_limit, {.help = "skip: this many skipped steps in a row stop the run", .min = 1});
   f.field("validate_every", validate_every, {.help = "steps between validations; 0: at the end only", .min = 0});
@@ -58,15 +59,23 @@ void TrainOptions::fields(OptionFields& f) {
 
 void TrainOptions::validate() const {
   if (steps && epochs) {
-    fail_usage({.what = "steps and epochs are both given", .where = "train.steps", .expected = "one of them",
-                .found = str("steps: ", *steps, ", epochs: ", *epochs), .next_step = "remove one of them"});
+    fail_usage({.what = "steps and epochs are both given",
+                .where = "train.steps",
+                .expected = "one of them",
+                .found = str("steps: ", *steps, ", epochs: ", *epochs),
+                .next_step = "remove one of them"});
   }
   if (epochs && *epochs <= 0) {
-    fail_usage({.what = "a run of no length", .where = "train.epochs", .expected = "a positive number", .found = str(*epochs)});
+    fail_usage({.what = "a run of no length",
+                .where = "train.epochs",
+                .expected = "a positive number",
+                .found = str(*epochs)});
   }
   if (betas.size() != 2 || betas[0] >= 1 || betas[1] >= 1) {
-    fail_usage({.what = "AdamW takes two averaging factors", .where = "train.betas",
-                .expected = "two numbers in [0, 1)", .found = str(betas.size(), " numbers, or 1 among them")});
+    fail_usage({.what = "AdamW takes two averaging factors",
+                .where = "train.betas",
+                .expected = "two numbers in [0, 1)",
+                .found = str(betas.size(), " numbers, or 1 among them")});
   }
   boundaries_per_graph();
 }
@@ -77,7 +86,9 @@ int64_t TrainOptions::boundaries_per_graph() const {
   const char* end = bptt_steps.data() + bptt_steps.size();
   const auto [rest, failure] = std::from_chars(bptt_steps.data(), end, count);
   if (failure != std::errc{} || rest != end || count < 1) {
-    fail_usage({.what = "not a number of boundaries", .where = "train.bptt_steps", .expected = "an integer of at least 1, or full",
+    fail_usage({.what = "not a number of boundaries",
+                .where = "train.bptt_steps",
+                .expected = "an integer of at least 1, or full",
                 .found = bptt_steps});
   }
   return count;

@@ -1,5 +1,5 @@
-#include "bt/options/method_options.h"
 #include "bt/core/error.h"
+#include "bt/options/method_options.h"
 
 namespace bt {
 
@@ -36,8 +36,9 @@ TriggerOptions TriggerConfig::resolve(bool before_boundary_token) const {
 
 void MethodOptions::common_fields(OptionFields& f) {
   f.group("trigger", trigger, "when the method acts");
-  f.field("rewrite_at", rewrite_at,
-          {.help = "before or after the boundary token enters the cache", .choices = {"after_newline", "before_newline"}});
+  f.field(
+      "rewrite_at", rewrite_at,
+      {.help = "before or after the boundary token enters the cache", .choices = {"after_newline", "before_newline"}});
 }
 
 TriggerOptions MethodOptions::resolved_trigger() const { return trigger.resolve(rewrite_at == "before_newline"); }

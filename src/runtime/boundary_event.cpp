@@ -21,7 +21,8 @@ KvView event_view(const KvView& kv, int64_t events) {
   return {first(kv.k_BGTD), first(kv.v_BGTD), first(kv.length_B), first(kv.position_BT), first(kv.alive_BT)};
 }
 
-EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, const at::Tensor& mass_ET, int64_t layer, int64_t window) {
+EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, const at::Tensor& mass_ET, int64_t layer,
+                     int64_t window) {
   const DepthPlan& at_depth = plan.depths[static_cast<size_t>(depth)];
   const int64_t events = at_depth.events;
   EventRows rows;
@@ -49,13 +50,15 @@ ChosenRows choose_rows(const Rewrite& rewrite, const EventRows& events, const at
   at::NoGradGuard no_grad;
   if (replay_EW == nullptr) return rewrite.choose(events);
   const auto kind = [](RowKind k) { return static_cast<int64_t>(k); };
-  const at::Tensor recent = *replay_EW >= (events.rows_E - rewrite.recent_capacity()).maximum(events.step_begin_E).unsqueeze(1);
+  const at::Tensor recent =
+      *replay_EW >= (events.rows_E - rewrite.recent_capacity()).maximum(events.step_begin_E).unsqueeze(1);
   return {*replay_EW, at::where(recent, kind(RowKind::recent), kind(RowKind::recalled))
                           .masked_fill(*replay_EW < 0, kind(RowKind::pad))
                           .to(at::kChar)};
 }
 
-Events rewrite_events(const DevicePlan& plan, int64_t depth, int64_t layer, const at::Tensor& u_EWC, const ChosenRows& chosen) {
+Events rewrite_events(const DevicePlan& plan, int64_t depth, int64_t layer, const at::Tensor& u_EWC,
+                      const ChosenRows& chosen) {
   const int64_t events = chosen.rows_EW.size(0);
   Events out;
   out.layer_begin = layer;

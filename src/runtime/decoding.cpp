@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "boundary_event.h"
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
-#include "boundary_event.h"
 #include "decoding_state.h"
 
 namespace bt {
@@ -44,8 +44,9 @@ ChooseTokens sampler(const SamplingOptions& options) {
   };
 }
 
-Decoding::Decoding(const Decoder& decoder, const Method* method, const BoundaryTable& table, const TriggerOptions& trigger,
-                   std::vector<int32_t> eos_ids, const DecodingShape& shape, ChooseTokens choose)
+Decoding::Decoding(const Decoder& decoder, const Method* method, const BoundaryTable& table,
+                   const TriggerOptions& trigger, std::vector<int32_t> eos_ids, const DecodingShape& shape,
+                   ChooseTokens choose)
     : state_(std::make_unique<State>(decoder, method, table, trigger, std::move(eos_ids), shape, std::move(choose))) {}
 
 Decoding::~Decoding() = default;
@@ -56,7 +57,9 @@ int64_t Decoding::free_slots() const {
 
 bool Decoding::idle() const { return free_slots() == static_cast<int64_t>(state_->slots.size()); }
 
-const std::vector<int64_t>& Decoding::boundaries(int64_t slot) const { return state_->slots.at(static_cast<size_t>(slot)).boundaries; }
+const std::vector<int64_t>& Decoding::boundaries(int64_t slot) const {
+  return state_->slots.at(static_cast<size_t>(slot)).boundaries;
+}
 
 void Decoding::release(int64_t slot) {
   state_->slots.at(static_cast<size_t>(slot)).live = false;
@@ -71,10 +74,14 @@ void Decoding::admit(const std::vector<DecodingRequest>& requests) {
   int64_t at = 0;
   for (const DecodingRequest& request : requests) {
     const int64_t prompt = static_cast<int64_t>(request.prompt.size());
-    if (prompt == 0) fail_usage({.what = "the prompt has no tokens", .where = str("request ", request.id), .expected = "at least one token"});
+    if (prompt == 0)
+      fail_usage(
+          {.what = "the prompt has no tokens", .where = str("request ", request.id), .expected = "at least one token"});
     if (prompt + request.max_new_tokens > state.cache.capacity()) {
-      fail_usage({.what = "prompt and answer do not fit into the cache", .where = str("request ", request.id),
-                  .expected = str("at most ", state.cache.capacity(), " tokens"), .found = str(prompt, " + ", request.max_new_tokens),
+      fail_usage({.what = "prompt and answer do not fit into the cache",
+                  .where = str("request ", request.id),
+                  .expected = str("at most ", state.cache.capacity(), " tokens"),
+                  .found = str(prompt, " + ", request.max_new_tokens),
                   .next_step = "shorten the prompt or lower the number of new tokens"});
     }
     while (at < static_cast<int64_t>(state.slots.size()) && state.slots[static_cast<size_t>(at)].live) ++at;
@@ -101,7 +108,8 @@ void Decoding::admit(const std::vector<DecodingRequest>& requests) {
     state.feed(chunks);
     state.act(acting);
     std::erase_if(walks, [&](const PromptWalk& walk) {
-      return walk.next == walk.cuts.size() && walk.fed == static_cast<int64_t>(state.slots[static_cast<size_t>(walk.slot)].request.prompt.size());
+      return walk.next == walk.cuts.size() &&
+             walk.fed == static_cast<int64_t>(state.slots[static_cast<size_t>(walk.slot)].request.prompt.size());
     });
   }
 }
@@ -133,7 +141,8 @@ std::vector<SlotReport> Decoding::step() {
       report.finish = Finish::length;
     } else {
       chunks.push_back({live[i].slot, {chosen[i]}});
-      if (slot.scanner->push(chosen[i])) (state.trigger.before_boundary_token ? act_before : act_after).push_back(live[i].slot);
+      if (slot.scanner->push(chosen[i]))
+        (state.trigger.before_boundary_token ? act_before : act_after).push_back(live[i].slot);
     }
     reports.push_back(report);
   }

@@ -28,7 +28,8 @@ Firing make_firing(const Decoding::State& state, const std::vector<int64_t>& slo
   int64_t most = 0;
   for (const int64_t at : slots) {
     const Slot& slot = state.slots[static_cast<size_t>(at)];
-    const int64_t begin = step_begin(slot.previous_cut, slot.tokens, static_cast<int64_t>(slot.request.prompt.size()), state.trigger);
+    const int64_t begin =
+        step_begin(slot.previous_cut, slot.tokens, static_cast<int64_t>(slot.request.prompt.size()), state.trigger);
     step.push_back(slot.tokens - begin);
     voters.push_back(std::min({state.ring, step.back(), slot.step_tokens}));
     source.push_back(static_cast<int64_t>(slot.request.id));
@@ -37,7 +38,8 @@ Firing make_firing(const Decoding::State& state, const std::vector<int64_t>& slo
   }
   for (size_t e = 0; e < slots.size(); ++e) {
     const Slot& slot = state.slots[static_cast<size_t>(slots[e])];
-    for (int64_t v = 0; v < most; ++v) ring.push_back(v < voters[e] ? (slot.step_tokens - voters[e] + v) % state.ring : 0);
+    for (int64_t v = 0; v < most; ++v)
+      ring.push_back(v < voters[e] ? (slot.step_tokens - voters[e] + v) % state.ring : 0);
   }
   const at::Device device = state.decoder.embedding.device();
   firing.slot_E = to_tensor(slots, device);
@@ -68,7 +70,8 @@ EventRows event_rows(const Decoding::State& state, const Firing& firing, int64_t
 
 int64_t longest(const Decoding::State& state, int64_t layer, const std::vector<int64_t>& slots) {
   int64_t rows = 0;
-  for (const int64_t slot : slots) rows = std::max(rows, state.rows[static_cast<size_t>(layer)][static_cast<size_t>(slot)]);
+  for (const int64_t slot : slots)
+    rows = std::max(rows, state.rows[static_cast<size_t>(layer)][static_cast<size_t>(slot)]);
   return rows;
 }
 
@@ -123,19 +126,27 @@ void evict(Decoding::State& state, const Firing& firing) {
     const KvView kv = state.cache.view(layer, longest(state, layer, firing.slots), firing.slot_E);
     state.cache.compact_(layer, firing.slot_E, state.effects.evict->keep(event_rows(state, firing, layer, kv)));
     const at::Tensor length = state.cache.length_LB()[layer].cpu();
-    for (const int64_t slot : firing.slots) state.rows[static_cast<size_t>(layer)][static_cast<size_t>(slot)] = length[slot].item<int64_t>();
+    for (const int64_t slot : firing.slots)
+      state.rows[static_cast<size_t>(layer)][static_cast<size_t>(slot)] = length[slot].item<int64_t>();
   }
 }
 
 }  // namespace
 
-Decoding::State::State(const Decoder& decoder_in, const Method* method_in, const BoundaryTable& table_in, const TriggerOptions& trigger_in,
-                       std::vector<int32_t> eos_in, const DecodingShape& shape, ChooseTokens choose_in)
-    : decoder(method_in != nullptr ? method_in->attach(decoder_in) : decoder_in), method(method_in),
-      effects(method_in != nullptr ? method_in->effects() : Effects{}), table(table_in), trigger(trigger_in), eos_ids(std::move(eos_in)),
-      choose(std::move(choose_in)), cache(decoder.config, shape.slots, shape.capacity, decoder.options()),
+Decoding::State::State(const Decoder& decoder_in, const Method* method_in, const BoundaryTable& table_in,
+                       const TriggerOptions& trigger_in, std::vector<int32_t> eos_in, const DecodingShape& shape,
+                       ChooseTokens choose_in)
+    : decoder(method_in != nullptr ? method_in->attach(decoder_in) : decoder_in),
+      method(method_in),
+      effects(method_in != nullptr ? method_in->effects() : Effects{}),
+      table(table_in),
+      trigger(trigger_in),
+      eos_ids(std::move(eos_in)),
+      choose(std::move(choose_in)),
+      cache(decoder.config, shape.slots, shape.capacity, decoder.options()),
       slots(static_cast<size_t>(shape.slots)),
-      rows(static_cast<size_t>(decoder.config.layers), std::vector<int64_t>(static_cast<size_t>(shape.slots), 0)), ring(voters_of(effects)) {
+      rows(static_cast<size_t>(decoder.config.layers), std::vector<int64_t>(static_cast<size_t>(shape.slots), 0)),
+      ring(voters_of(effects)) {
   const ModelConfig& config = decoder.config;
   const auto options = decoder.options().requires_grad(false);
   const auto lse_type = options.dtype() == at::kDouble ? at::kDouble : at::kFloat;

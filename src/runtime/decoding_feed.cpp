@@ -27,7 +27,8 @@ struct Batch {
 Batch make_batch(const std::vector<Chunk>& chunks, const std::vector<Slot>& slots, int64_t ring, at::Device device) {
   Batch batch;
   for (const Chunk& chunk : chunks) batch.width = std::max(batch.width, static_cast<int64_t>(chunk.ids.size()));
-  std::vector<int64_t> id, slot, offset, position, slot_a, count, padded(chunks.size() * static_cast<size_t>(batch.width), 0), place, last;
+  std::vector<int64_t> id, slot, offset, position, slot_a, count,
+      padded(chunks.size() * static_cast<size_t>(batch.width), 0), place, last;
   std::vector<int64_t> kept, kept_slot, kept_place;
   for (size_t a = 0; a < chunks.size(); ++a) {
     const Chunk& chunk = chunks[a];
@@ -68,20 +69,27 @@ Batch make_batch(const std::vector<Chunk>& chunks, const std::vector<Slot>& slot
 }
 
 // Attention of the batch's tokens over their slots' caches; out and log-sum-exp per token.
-struct TokenAttention { at::Tensor out_nHD, lse_nH; };
+struct TokenAttention {
+  at::Tensor out_nHD, lse_nH;
+};
 
-TokenAttention attend(const Decoding::State& state, const Batch& batch, int64_t layer, int64_t rows, const at::Tensor& q_nHD) {
-  const int64_t chunks = batch.slot_A.size(0), heads = q_nHD.size(1), width = q_nHD.size(2), slots = state.cache.slots();
+TokenAttention attend(const Decoding::State& state, const Batch& batch, int64_t layer, int64_t rows,
+                      const at::Tensor& q_nHD) {
+  const int64_t chunks = batch.slot_A.size(0), heads = q_nHD.size(1), width = q_nHD.size(2),
+                slots = state.cache.slots();
   const AttentionSpec spec = state.decoder.attention(layer);
-  const bool whole = batch.width == 1 && 2 * chunks > slots;  // cheaper to attend with idle slots than to copy the others
+  const bool whole =
+      batch.width == 1 && 2 * chunks > slots;  // cheaper to attend with idle slots than to copy the others
   if (whole) {
     at::Tensor q_BSHD = q_nHD.new_zeros({slots, 1, heads, width}).index_copy_(0, batch.slot_A, q_nHD.unsqueeze(1));
     const at::Tensor length_B = at::zeros({slots}, batch.slot_A.options()).index_fill_(0, batch.slot_A, 1);
     const ops::Attended all = ops::segment_attention(q_BSHD, length_B, state.cache.view(layer, rows), spec);
-    return {all.out_BSHD.squeeze(1).index_select(0, batch.slot_A), all.lse_BSH.squeeze(1).index_select(0, batch.slot_A)};
+    return {all.out_BSHD.squeeze(1).index_select(0, batch.slot_A),
+            all.lse_BSH.squeeze(1).index_select(0, batch.slot_A)};
   }
   const at::Tensor q_ASHD = q_nHD.index_select(0, batch.padded_AS).view({chunks, batch.width, heads, width});
-  const ops::Attended some = ops::segment_attention(q_ASHD, batch.count_A, state.cache.view(layer, rows, batch.slot_A), spec);
+  const ops::Attended some =
+      ops::segment_attention(q_ASHD, batch.count_A, state.cache.view(layer, rows, batch.slot_A), spec);
   return {some.out_BSHD.reshape({-1, heads, width}).index_select(0, batch.slot_of_token_n),
           some.lse_BSH.reshape({-1, heads}).index_select(0, batch.slot_of_token_n)};
 }
@@ -96,7 +104,8 @@ at::Tensor inputs(const Decoding::State& state, const at::Tensor& id_n) {
 // 1 for tokens of slots that have had an event, [n, 1].
 at::Tensor after_boundary(const Decoding::State& state, const std::vector<Chunk>& chunks, const at::Tensor& x_nC) {
   std::vector<int64_t> flags;
-  for (const Chunk& chunk : chunks) flags.insert(flags.end(), chunk.ids.size(), state.slots[static_cast<size_t>(chunk.slot)].events > 0 ? 1 : 0);
+  for (const Chunk& chunk : chunks)
+    flags.insert(flags.end(), chunk.ids.size(), state.slots[static_cast<size_t>(chunk.slot)].events > 0 ? 1 : 0);
   return to_tensor(flags, x_nC.device()).to(x_nC.scalar_type()).unsqueeze(1);
 }
 
@@ -119,12 +128,14 @@ void Decoding::State::feed(const std::vector<Chunk>& chunks) {
     cache.append_(layer, batch.slot_n, batch.offset_n, batch.position_n, qkv.k_NGD, qkv.v_NGD);
     cache.advance_(layer, batch.slot_A, batch.count_A);
     std::vector<int64_t>& lengths = rows[static_cast<size_t>(layer)];
-    for (const Chunk& chunk : chunks) lengths[static_cast<size_t>(chunk.slot)] += static_cast<int64_t>(chunk.ids.size());
+    for (const Chunk& chunk : chunks)
+      lengths[static_cast<size_t>(chunk.slot)] += static_cast<int64_t>(chunk.ids.size());
     const int64_t longest = *std::max_element(lengths.begin(), lengths.end());
     const TokenAttention attended = attend(*this, batch, layer, longest, qkv.q_NHD);
     if (ring > 0) {
       ring_q_LBRHD[layer].index_put_({batch.kept_slot_n, batch.kept_place_n}, qkv.q_NHD.index_select(0, batch.kept_n));
-      ring_lse_LBRH[layer].index_put_({batch.kept_slot_n, batch.kept_place_n}, attended.lse_nH.index_select(0, batch.kept_n).to(ring_lse_LBRH.scalar_type()));
+      ring_lse_LBRH[layer].index_put_({batch.kept_slot_n, batch.kept_place_n},
+                                      attended.lse_nH.index_select(0, batch.kept_n).to(ring_lse_LBRH.scalar_type()));
     }
     x_nC = finish_layer(decoder, layer, x_nC, attended.out_nHD);
   }

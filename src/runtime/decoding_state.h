@@ -15,11 +15,11 @@ struct Slot {
   bool live = false;
   DecodingRequest request;
   std::optional<BoundaryScanner> scanner;
-  int64_t tokens = 0;              // fed so far, latents included: the next position
+  int64_t tokens = 0;  // fed so far, latents included: the next position
   int64_t generated = 0;
   int64_t previous_cut = 0, events = 0;
-  int64_t step_tokens = 0;         // of the open step, in the query ring
-  at::Tensor logits_V;             // of the last token fed
+  int64_t step_tokens = 0;  // of the open step, in the query ring
+  at::Tensor logits_V;      // of the last token fed
   std::vector<int64_t> boundaries;
 };
 
@@ -42,11 +42,12 @@ struct Decoding::State {
   std::vector<std::vector<int64_t>> rows;  // [layer][slot]: host mirror of the cache's lengths
   int64_t ring = 0;                        // newest queries kept per slot (R); 0: nobody votes
   at::Tensor ring_q_LBRHD, ring_lse_LBRH;
-  std::vector<at::Tensor> parameters;      // stacked, without gradient
-  at::Tensor latents_MC;                   // of an appending method
+  std::vector<at::Tensor> parameters;  // stacked, without gradient
+  at::Tensor latents_MC;               // of an appending method
 
-  State(const Decoder& decoder_in, const Method* method_in, const BoundaryTable& table_in, const TriggerOptions& trigger_in,
-        std::vector<int32_t> eos_in, const DecodingShape& shape, ChooseTokens choose_in);
+  State(const Decoder& decoder_in, const Method* method_in, const BoundaryTable& table_in,
+        const TriggerOptions& trigger_in, std::vector<int32_t> eos_in, const DecodingShape& shape,
+        ChooseTokens choose_in);
 
   // Feeds tokens: cache, ring and the slots' logits move on. One chunk per slot.
   void feed(const std::vector<Chunk>& chunks);

@@ -42,7 +42,8 @@ SegmentTable tabulate(const Plan& plan, int64_t first, int64_t last, int64_t wid
 
 int64_t longest(const Plan& plan, int64_t first, int64_t last) {
   int64_t width = 0;
-  for (int64_t i = first; i < last; ++i) width = std::max(width, plan.segments[static_cast<size_t>(i)].end - plan.segments[static_cast<size_t>(i)].begin);
+  for (int64_t i = first; i < last; ++i)
+    width = std::max(width, plan.segments[static_cast<size_t>(i)].end - plan.segments[static_cast<size_t>(i)].begin);
   return width;
 }
 
@@ -51,7 +52,8 @@ int64_t rows_after(const Plan& plan, const Segment& segment) {
 }
 
 DepthPlan depth_plan(const Plan& plan, int64_t depth, int64_t token_begin, at::Device device) {
-  const int64_t first = plan.depth_begin[static_cast<size_t>(depth)], last = plan.depth_begin[static_cast<size_t>(depth) + 1];
+  const int64_t first = plan.depth_begin[static_cast<size_t>(depth)],
+                last = plan.depth_begin[static_cast<size_t>(depth) + 1];
   DepthPlan out;
   out.sequences = last - first;
   out.token_begin = token_begin;

@@ -1,6 +1,6 @@
-// The fast order: layer by layer over whole sequences, with a scan over steps only where a rewrite can act (attention over
-// the cache and the events). Exact because block l reads layer l's cache alone: (layer, step) depends on (layer - 1, step)
-// and (layer, step - 1).
+// The fast order: layer by layer over whole sequences, with a scan over steps only where a rewrite can act (attention
+// over the cache and the events). Exact because block l reads layer l's cache alone: (layer, step) depends on (layer -
+// 1, step) and (layer, step - 1).
 //
 // The residual stream is kept in two parts, the prompts and everything after. Under a frozen backbone nothing trainable
 // reaches the prompts, so that autograd records nothing for them.
@@ -25,7 +25,8 @@ Part make_part(const Pass& pass, int64_t begin, int64_t end) {
   Part part{begin, end, {}, {}};
   if (part.empty()) return part;
   part.x_NC = pass.inputs_NC(begin, end);
-  part.rotary = rotary(pass.decoder.config, pass.plan.position_N.narrow(0, begin, end - begin), pass.decoder.embedding.scalar_type());
+  part.rotary = rotary(pass.decoder.config, pass.plan.position_N.narrow(0, begin, end - begin),
+                       pass.decoder.embedding.scalar_type());
   return part;
 }
 
@@ -50,10 +51,12 @@ LayerOutput differentiable_scan(const Pass& pass, int64_t layer, const Qkv& prom
     if (depth == 0) {
       out.prompt_NHD = cache.attend(depth, prompt);
     } else {
-      live_out.push_back(cache.attend(depth, slice(live, at_depth.token_begin - plan.live_begin, at_depth.token_end - at_depth.token_begin)));
+      live_out.push_back(cache.attend(
+          depth, slice(live, at_depth.token_begin - plan.live_begin, at_depth.token_end - at_depth.token_begin)));
     }
     if (at_depth.events == 0) continue;
-    const at::Tensor rows = cache.act(depth, pass.layer_parameters(layer), pass.cut_at(depth), pass.replayed(layer, depth));
+    const at::Tensor rows =
+        cache.act(depth, pass.layer_parameters(layer), pass.cut_at(depth), pass.replayed(layer, depth));
     if (rows.defined()) out.rows.push_back(rows);
   }
   if (!live_out.empty()) out.live_NHD = at::cat(live_out);
@@ -73,15 +76,20 @@ LayerOutput truncated_layer(const Pass& pass, int64_t layer, const Qkv& prompt, 
   at::Tensor lse_BSH = prompt.q_NHD.new_zeros({first.sequences, 0, heads});
   out.prompt_NHD = prompt.q_NHD;
   if (first.width > 0) {
-    const KvView own{padded(prompt.k_NGD, groups).transpose(1, 2), padded(prompt.v_NGD, groups).transpose(1, 2), first.rows_B,
-                     pass.plan.position_BT.narrow(1, 0, first.rows), {}};
+    const KvView own{padded(prompt.k_NGD, groups).transpose(1, 2),
+                     padded(prompt.v_NGD, groups).transpose(1, 2),
+                     first.rows_B,
+                     pass.plan.position_BT.narrow(1, 0, first.rows),
+                     {}};
     const PaddedAttention attended = first_attention(padded(prompt.q_NHD, heads), first, own, spec);
     lse_BSH = attended.lse_BSH.detach();
     out.prompt_NHD = attended.out_BSHD.reshape({-1, heads, width}).index_select(0, first.slot_n);
   }
   if (pass.plan.depths.size() < 2) return out;  // no boundary is followed by anything
-  const std::vector<at::Tensor>* replay = pass.options.replay != nullptr ? &(*pass.options.replay)[static_cast<size_t>(layer)] : nullptr;
-  TruncatedScan scan = truncated_scan(pass.plan, pass.effects, layer, spec, prompt, lse_BSH, live, pass.layer_parameters(layer), replay);
+  const std::vector<at::Tensor>* replay =
+      pass.options.replay != nullptr ? &(*pass.options.replay)[static_cast<size_t>(layer)] : nullptr;
+  TruncatedScan scan =
+      truncated_scan(pass.plan, pass.effects, layer, spec, prompt, lse_BSH, live, pass.layer_parameters(layer), replay);
   out.live_NHD = scan.out_nHD;
   out.rows = std::move(scan.rows);
   out.rewrite_size = scan.rewrite_size;
@@ -101,14 +109,16 @@ at::Tensor supervised(const Pass& pass, const Part& prompt, const Part& live) {
   const int64_t in_prompt = plan.supervised_in_prompt, after = plan.supervised_M.size(0) - in_prompt;
   std::vector<at::Tensor> parts;
   if (!prompt.empty()) parts.push_back(prompt.x_NC.index_select(0, plan.supervised_M.narrow(0, 0, in_prompt)));
-  if (!live.empty()) parts.push_back(live.x_NC.index_select(0, plan.supervised_M.narrow(0, in_prompt, after) - plan.live_begin));
+  if (!live.empty())
+    parts.push_back(live.x_NC.index_select(0, plan.supervised_M.narrow(0, in_prompt, after) - plan.live_begin));
   return at::cat(parts);
 }
 
 }  // namespace
 
 Hidden layer_major(const Pass& pass) {
-  Part prompt = make_part(pass, 0, pass.plan.live_begin), live = make_part(pass, pass.plan.live_begin, pass.plan.tokens);
+  Part prompt = make_part(pass, 0, pass.plan.live_begin),
+       live = make_part(pass, pass.plan.live_begin, pass.plan.tokens);
   Hidden out;
   for (int64_t layer = 0; layer < pass.decoder.config.layers; ++layer) {
     if (!live.empty()) live.x_NC = pass.steered(live.x_NC, layer);

@@ -11,13 +11,13 @@ namespace {
 constexpr int64_t kChunkElements = int64_t{1} << 24;
 
 struct Accumulated {
-  at::Tensor nll_M, correct_M;          // outputs
-  at::Tensor d_hidden_MC, d_head_VC;    // gradients of the sum, where wanted
+  at::Tensor nll_M, correct_M;        // outputs
+  at::Tensor d_hidden_MC, d_head_VC;  // gradients of the sum, where wanted
 };
 
 // One chunk of rows: fills its slice of the outputs and gradients.
-void run_chunk(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& target, double softcap, int64_t begin,
-               Accumulated& out) {
+void run_chunk(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& target, double softcap,
+               int64_t begin, Accumulated& out) {
   const int64_t rows = hidden.size(0);
   const auto type = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   at::Tensor logits = at::linear(hidden, head).to(type);
@@ -40,7 +40,8 @@ class Node : public torch::autograd::Function<Node> {
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden_MC,
                                                 const at::Tensor& head_VC, const at::Tensor& target_M, double softcap,
                                                 double scale, bool want_hidden, bool want_head) {
-    const int64_t rows = hidden_MC.size(0), chunk = std::max<int64_t>(1, kChunkElements / std::max<int64_t>(1, head_VC.size(0)));
+    const int64_t rows = hidden_MC.size(0),
+                  chunk = std::max<int64_t>(1, kChunkElements / std::max<int64_t>(1, head_VC.size(0)));
     const auto type = hidden_MC.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     Accumulated out;
     out.nll_M = at::empty({rows}, hidden_MC.options().dtype(type));
@@ -62,7 +63,9 @@ class Node : public torch::autograd::Function<Node> {
                                                  torch::autograd::variable_list grad) {
     const auto saved = context->get_saved_variables();
     const at::Tensor factor = grad[0] * context->saved_data["scale"].toDouble();
-    const auto scaled = [&](const at::Tensor& d) { return d.defined() ? d * factor.to(d.scalar_type()) : at::Tensor(); };
+    const auto scaled = [&](const at::Tensor& d) {
+      return d.defined() ? d * factor.to(d.scalar_type()) : at::Tensor();
+    };
     return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}, {}, {}};
   }
 };

@@ -4,8 +4,8 @@
 
 namespace bt {
 
-Plan plan_for(const Method* method, const std::vector<Example>& batch, const BoundaryTable& table, const TriggerOptions& trigger,
-              const std::vector<int32_t>& eos_ids) {
+Plan plan_for(const Method* method, const std::vector<Example>& batch, const BoundaryTable& table,
+              const TriggerOptions& trigger, const std::vector<int32_t>& eos_ids) {
   const Effects effects = method != nullptr ? method->effects() : Effects{};
   TriggerOptions when = trigger;
   if (!effects.any()) {

@@ -17,7 +17,8 @@ int32_t draw(const double* probability, int64_t vocabulary, const SamplingOption
   if (options.top_k > 0 && options.top_k < vocabulary) order.resize(static_cast<size_t>(options.top_k));
   double held = 0;
   size_t kept = 0;
-  const double kept_by_k = std::accumulate(order.begin(), order.end(), 0.0, [&](double sum, int32_t id) { return sum + probability[id]; });
+  const double kept_by_k =
+      std::accumulate(order.begin(), order.end(), 0.0, [&](double sum, int32_t id) { return sum + probability[id]; });
   while (kept < order.size() && (kept == 0 || held < options.top_p * kept_by_k)) held += probability[order[kept++]];
   double remaining = uniform * held;
   for (size_t i = 0; i + 1 < kept; ++i) {
@@ -29,7 +30,8 @@ int32_t draw(const double* probability, int64_t vocabulary, const SamplingOption
 
 }  // namespace
 
-std::vector<int32_t> sample(const at::Tensor& logits_AV, const SamplingOptions& options, const std::vector<DrawKey>& keys) {
+std::vector<int32_t> sample(const at::Tensor& logits_AV, const SamplingOptions& options,
+                            const std::vector<DrawKey>& keys) {
   const int64_t rows = logits_AV.size(0), vocabulary = logits_AV.size(1);
   std::vector<int32_t> ids;
   if (options.temperature <= 0) {

@@ -6,7 +6,8 @@
 
 namespace bt {
 
-PaddedAttention first_attention(const at::Tensor& q_BSHD, const DepthPlan& depth, const KvView& kv, const AttentionSpec& spec) {
+PaddedAttention first_attention(const at::Tensor& q_BSHD, const DepthPlan& depth, const KvView& kv,
+                                const AttentionSpec& spec) {
   const bool plain = spec.softcap == 0 && (spec.window == 0 || spec.window >= depth.width) && !kv.alive_BT.defined();
   if (!plain || !q_BSHD.device().is_cpu() || depth.width == 0) {
     const ops::Attended attended = ops::segment_attention(q_BSHD, depth.query_length_B, kv, spec);
@@ -21,9 +22,11 @@ PaddedAttention first_attention(const at::Tensor& q_BSHD, const DepthPlan& depth
 SegmentCache::SegmentCache(const DevicePlan& plan, const Effects& effects, int64_t layer, const Decoder& decoder)
     : plan_(plan), effects_(effects), layer_(layer), spec_(decoder.attention(layer)), voters_(voters_of(effects)) {
   const ModelConfig& config = decoder.config;
-  k_BGTD_ = at::zeros({plan.sequences, config.kv_heads, plan.rows, config.head_dim}, decoder.options().requires_grad(false));
+  k_BGTD_ =
+      at::zeros({plan.sequences, config.kv_heads, plan.rows, config.head_dim}, decoder.options().requires_grad(false));
   v_BGTD_ = at::zeros_like(k_BGTD_);
-  if (effects.evict != nullptr) alive_BT_ = at::ones({plan.sequences, plan.rows}, plan.position_BT.options().dtype(at::kBool));
+  if (effects.evict != nullptr)
+    alive_BT_ = at::ones({plan.sequences, plan.rows}, plan.position_BT.options().dtype(at::kBool));
 }
 
 KvView SegmentCache::view(int64_t depth) const {
@@ -46,7 +49,8 @@ at::Tensor SegmentCache::attend(int64_t depth, const Qkv& qkv) {
     lse_BSH_ = qkv.q_NHD.new_zeros({at_depth.sequences, 0, heads});
     return qkv.q_NHD;
   }
-  q_BSHD_ = qkv.q_NHD.index_select(0, at_depth.token_BS.flatten()).view({at_depth.sequences, at_depth.width, heads, width});
+  q_BSHD_ =
+      qkv.q_NHD.index_select(0, at_depth.token_BS.flatten()).view({at_depth.sequences, at_depth.width, heads, width});
   const KvView kv = view(depth);
   if (depth == 0) {
     const PaddedAttention first = first_attention(q_BSHD_, at_depth, kv, spec_);

@@ -34,7 +34,8 @@ struct Split {
 
 Split tokens(const Plan& plan) {
   Split out;
-  for (const Segment& segment : plan.segments) (segment.depth == 0 ? out.before : out.after) += segment.end - segment.begin;
+  for (const Segment& segment : plan.segments)
+    (segment.depth == 0 ? out.before : out.after) += segment.end - segment.begin;
   return out;
 }
 
@@ -71,8 +72,8 @@ int64_t head_forward(const ModelConfig& model, const Plan& plan) {
   return 2 * plan.supervised_tokens * model.hidden_size * model.vocab_size;
 }
 
-// A frozen decoder's part of a rewriting method's backward pass: the head, then the inputs of the tokens after the first
-// event. Nothing trains below layer 0's attention.
+// A frozen decoder's part of a rewriting method's backward pass: the head, then the inputs of the tokens after the
+// first event. Nothing trains below layer 0's attention.
 int64_t frozen_backward(const ModelConfig& model, const Plan& plan) {
   const LayerSizes sizes = layer_sizes(model);
   const int64_t after = tokens(plan).after;
@@ -129,7 +130,8 @@ Adapters adapters(const ModelConfig& model, const LoraOptions& options) {
 
 int64_t chosen_rows(const PlanEvent& event, const RowChoiceOptions& options, int64_t window) {
   if (event.step_begin >= event.rows) return 0;
-  const int64_t reach = window > 0 ? std::max<int64_t>(0, event.rows - window + 1) : 0;  // first row the next token sees
+  const int64_t reach =
+      window > 0 ? std::max<int64_t>(0, event.rows - window + 1) : 0;  // first row the next token sees
   const int64_t first = options.window == "step" ? event.step_begin : 0;
   const int64_t recent_begin = std::max(first, event.rows - options.recent);
   const int64_t recent = std::max<int64_t>(0, event.rows - std::max(recent_begin, reach));
@@ -164,7 +166,8 @@ StepFlops lora_flops(const ModelConfig& model, const Plan& plan, const LoraOptio
 std::optional<StepFlops> step_flops(const ModelConfig& model, const Plan& plan, const Options* method) {
   if (method == nullptr) return sft_flops(model, plan);
   if (const auto* bt = dynamic_cast<const BtOptions*>(method)) return processor_flops(model, plan, *bt);
-  if (const auto* constant = dynamic_cast<const ConstantRewriteOptions*>(method)) return rewrite_flops(model, plan, constant->rows, {});
+  if (const auto* constant = dynamic_cast<const ConstantRewriteOptions*>(method))
+    return rewrite_flops(model, plan, constant->rows, {});
   if (const auto* lora = dynamic_cast<const LoraOptions*>(method)) return lora_flops(model, plan, *lora);
   return std::nullopt;
 }

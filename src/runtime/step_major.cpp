@@ -20,17 +20,20 @@ Hidden step_major(const Pass& pass) {
   for (int64_t depth = 0; depth < static_cast<int64_t>(plan.depths.size()); ++depth) {
     const DepthPlan& at_depth = plan.depths[static_cast<size_t>(depth)];
     const int64_t tokens = at_depth.token_end - at_depth.token_begin;
-    const Rotary here{rotary_N.cos.narrow(0, at_depth.token_begin, tokens), rotary_N.sin.narrow(0, at_depth.token_begin, tokens)};
+    const Rotary here{rotary_N.cos.narrow(0, at_depth.token_begin, tokens),
+                      rotary_N.sin.narrow(0, at_depth.token_begin, tokens)};
     at::Tensor x_NC = pass.inputs_NC(at_depth.token_begin, at_depth.token_end);
     for (int64_t layer = 0; layer < layers; ++layer) {
       if (depth > 0) x_NC = pass.steered(x_NC, layer);
-      const at::Tensor out_NHD = caches[static_cast<size_t>(layer)].attend(depth, project_qkv(pass.decoder, layer, x_NC, here));
+      const at::Tensor out_NHD =
+          caches[static_cast<size_t>(layer)].attend(depth, project_qkv(pass.decoder, layer, x_NC, here));
       x_NC = finish_layer(pass.decoder, layer, x_NC, out_NHD);
     }
     hidden.push_back(x_NC);
     if (at_depth.events == 0) continue;
     for (int64_t layer = 0; layer < layers; ++layer) {
-      const at::Tensor rows = caches[static_cast<size_t>(layer)].act(depth, pass.layer_parameters(layer), pass.cut_at(depth), pass.replayed(layer, depth));
+      const at::Tensor rows = caches[static_cast<size_t>(layer)].act(depth, pass.layer_parameters(layer),
+                                                                     pass.cut_at(depth), pass.replayed(layer, depth));
       if (rows.defined()) out.rows[static_cast<size_t>(layer)].push_back(rows);
     }
   }

@@ -12,7 +12,8 @@ namespace {
 
 void check_exact(const Method* method, const Effects& effects, Order order) {
   if (order != Order::layer_major || effects.append == nullptr || effects.append->kind() == AppendKind::known) return;
-  fail_usage({.what = str("method '", method->name(), "' computes its latents from the running pass, which is not exact layer by layer"),
+  fail_usage({.what = str("method '", method->name(),
+                          "' computes its latents from the running pass, which is not exact layer by layer"),
               .where = "train.order",
               .expected = "step_major",
               .found = "layer_major",
@@ -43,7 +44,8 @@ at::Tensor Pass::inputs_NC(int64_t begin, int64_t end) const {
   const at::Tensor x_NC = embed(decoder, id_N.clamp_min(0));
   if (latent_n.numel() == 0) return x_NC;
   const at::Tensor embeddings_MK = effects.append->embeddings_MK(shared_parameters());
-  return x_NC.index_copy(0, latent_n, embeddings_MK.index_select(0, -1 - id_N.index_select(0, latent_n)).to(x_NC.scalar_type()));
+  return x_NC.index_copy(0, latent_n,
+                         embeddings_MK.index_select(0, -1 - id_N.index_select(0, latent_n)).to(x_NC.scalar_type()));
 }
 
 at::Tensor Pass::steered(const at::Tensor& x_NC, int64_t layer) const {
@@ -59,14 +61,16 @@ const at::Tensor* Pass::replayed(int64_t layer, int64_t depth) const {
   return &(*options.replay)[static_cast<size_t>(layer)][static_cast<size_t>(depth)];
 }
 
-Forward teacher_forced(const Decoder& decoder, const Method* method, const DevicePlan& plan, const ForwardOptions& options) {
+Forward teacher_forced(const Decoder& decoder, const Method* method, const DevicePlan& plan,
+                       const ForwardOptions& options) {
   const Effects effects = method != nullptr ? method->effects() : Effects{};
   check_exact(method, effects, options.order);
   const Decoder attached = method != nullptr ? method->attach(decoder) : decoder;
   const Pass pass{attached, method, effects, plan, options};
   Hidden hidden = options.order == Order::layer_major ? layer_major(pass) : step_major(pass);
   const at::Tensor final_MC = final_hidden(attached, hidden.supervised_MC);
-  const CrossEntropy entropy = linear_cross_entropy(final_MC, attached.head, plan.target_M, attached.config.logit_softcap, options.loss_scale);
+  const CrossEntropy entropy =
+      linear_cross_entropy(final_MC, attached.head, plan.target_M, attached.config.logit_softcap, options.loss_scale);
   Forward out;
   out.loss = entropy.loss;
   out.nll_M = entropy.nll_M;

@@ -14,7 +14,8 @@ using torch::autograd::variable_list;
 // A TensorList argument, never a std::vector: the latter silently gets no gradient.
 class Node : public torch::autograd::Function<Node> {
  public:
-  static at::Tensor forward(AutogradContext* context, at::TensorList inputs, const c10::intrusive_ptr<ScanState>& state) {
+  static at::Tensor forward(AutogradContext* context, at::TensorList inputs,
+                            const c10::intrusive_ptr<ScanState>& state) {
     const Qkv live{inputs[0], inputs[1], inputs[2]};
     variable_list saved{inputs[0]};
     saved.insert(saved.end(), inputs.begin() + 3, inputs.end());
@@ -38,8 +39,8 @@ class Node : public torch::autograd::Function<Node> {
 }  // namespace
 
 TruncatedScan truncated_scan(const DevicePlan& plan, const Effects& effects, int64_t layer, const AttentionSpec& spec,
-                             const Qkv& prompt, const at::Tensor& prompt_lse_BSH, const Qkv& live, at::TensorList parameters,
-                             const std::vector<at::Tensor>* replay) {
+                             const Qkv& prompt, const at::Tensor& prompt_lse_BSH, const Qkv& live,
+                             at::TensorList parameters, const std::vector<at::Tensor>* replay) {
   auto state = c10::make_intrusive<ScanState>();
   state->plan = &plan;
   state->effects = effects;

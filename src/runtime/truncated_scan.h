@@ -1,11 +1,11 @@
-// The scan over steps of one layer with truncation at every boundary (bptt_steps: 1), as one autograd node whose backward
-// pass treats all steps and all sequences as one batch: nothing in it is sequential.
+// The scan over steps of one layer with truncation at every boundary (bptt_steps: 1), as one autograd node whose
+// backward pass treats all steps and all sequences as one batch: nothing in it is sequential.
 #pragma once
+
+#include <ATen/core/Tensor.h>
 
 #include <optional>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "boundary_event.h"
 #include "bt/model/decoder.h"
@@ -13,15 +13,15 @@
 namespace bt {
 
 struct TruncatedScan {
-  at::Tensor out_nHD;              // of the live tokens, packed
-  std::vector<at::Tensor> rows;    // chosen at every depth
+  at::Tensor out_nHD;            // of the live tokens, packed
+  std::vector<at::Tensor> rows;  // chosen at every depth
   double rewrite_size = 0;
 };
 
 // `prompt` (depth 0; its gradient is cut by the first boundary) with the log-sum-exp of its padded attention, `live`
 // (all later tokens) and the layer's parameters, [1, …] each. `replay`: rows per depth, or null.
 TruncatedScan truncated_scan(const DevicePlan& plan, const Effects& effects, int64_t layer, const AttentionSpec& spec,
-                             const Qkv& prompt, const at::Tensor& prompt_lse_BSH, const Qkv& live, at::TensorList parameters,
-                             const std::vector<at::Tensor>* replay);
+                             const Qkv& prompt, const at::Tensor& prompt_lse_BSH, const Qkv& live,
+                             at::TensorList parameters, const std::vector<at::Tensor>* replay);
 
 }  // namespace bt

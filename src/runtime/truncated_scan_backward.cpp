@@ -10,7 +10,8 @@ namespace {
 KvView cache_at(const ScanState& state, size_t depth) {
   const DepthPlan& at_depth = state.plan->depths[depth];
   const int64_t groups = state.pool_R2GD.size(2), width = state.pool_R2GD.size(3);
-  const at::Tensor cache = state.pool_R2GD.index_select(0, state.table_BT[depth - 1].flatten()).view({at_depth.sequences, at_depth.rows, 2, groups, width});
+  const at::Tensor cache = state.pool_R2GD.index_select(0, state.table_BT[depth - 1].flatten())
+                               .view({at_depth.sequences, at_depth.rows, 2, groups, width});
   return {cache.select(2, 0).transpose(1, 2), cache.select(2, 1).transpose(1, 2), at_depth.rows_B,
           state.plan->position_BT.narrow(0, 0, at_depth.sequences).narrow(1, 0, at_depth.rows),
           state.alive_BT.empty() ? at::Tensor() : state.alive_BT[depth - 1]};
@@ -46,8 +47,8 @@ ScanGradients scan_backward(ScanState& state, const at::Tensor& q_nHD, const at:
     const DepthPlan& at_depth = depths[depth];
     if (at_depth.width == 0) continue;
     const ops::AttentionGradients d = ops::segment_attention_backward(
-        padded(part(state, at_depth, d_out_nHD), at_depth), padded(part(state, at_depth, q_nHD), at_depth), at_depth.query_length_B,
-        cache_at(state, depth), state.spec, state.attended[depth - 1]);
+        padded(part(state, at_depth, d_out_nHD), at_depth), padded(part(state, at_depth, q_nHD), at_depth),
+        at_depth.query_length_B, cache_at(state, depth), state.spec, state.attended[depth - 1]);
     if (state.effects.rewrite != nullptr) {  // every segment of this depth continues after an event of the one before
       d_change[depth - 1] = ops::gather_rows({d.k_BGTD, d.v_BGTD, {}, {}, {}}, state.events[depth - 1].rows_EW);
     }

@@ -1,5 +1,5 @@
-// The rewrites of a truncated scan and their backward pass: through graphs kept from the forward pass, or by running the
-// edit again over all events as one batch.
+// The rewrites of a truncated scan and their backward pass: through graphs kept from the forward pass, or by running
+// the edit again over all events as one batch.
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -75,7 +75,8 @@ Changes repeated_changes(const ScanState& state, const std::vector<at::Tensor>& 
 
 std::vector<at::Tensor> leaves_of(at::TensorList parameters) {
   std::vector<at::Tensor> leaves;
-  for (const at::Tensor& parameter : parameters) leaves.push_back(parameter.detach().requires_grad_(parameter.requires_grad()));
+  for (const at::Tensor& parameter : parameters)
+    leaves.push_back(parameter.detach().requires_grad_(parameter.requires_grad()));
   return leaves;
 }
 

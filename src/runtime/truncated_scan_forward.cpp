@@ -13,19 +13,24 @@ struct Running {
   int64_t pool_rows = 0;
 };
 
-const DepthPlan& depth_of(const ScanState& state, int64_t depth) { return state.plan->depths[static_cast<size_t>(depth)]; }
+const DepthPlan& depth_of(const ScanState& state, int64_t depth) {
+  return state.plan->depths[static_cast<size_t>(depth)];
+}
 
 // Every token's own entry goes to its row at once: a later row is invisible until its step has come.
 Running start(const ScanState& state, const Qkv& live) {
   const DevicePlan& plan = *state.plan;
-  const at::Tensor own_N2GD = at::cat({at::stack({state.prompt.k_NGD, state.prompt.v_NGD}, 1), at::stack({live.k_NGD, live.v_NGD}, 1)});
+  const at::Tensor own_N2GD =
+      at::cat({at::stack({state.prompt.k_NGD, state.prompt.v_NGD}, 1), at::stack({live.k_NGD, live.v_NGD}, 1)});
   const int64_t groups = own_N2GD.size(2), width = own_N2GD.size(3);
-  const at::Tensor cache = own_N2GD.index_select(0, plan.packed_BT.flatten()).view({plan.sequences, plan.rows, 2, groups, width});
+  const at::Tensor cache =
+      own_N2GD.index_select(0, plan.packed_BT.flatten()).view({plan.sequences, plan.rows, 2, groups, width});
   Running running;
   running.k_BGTD = cache.select(2, 0).transpose(1, 2).contiguous();
   running.v_BGTD = cache.select(2, 1).transpose(1, 2).contiguous();
   running.table_BT = plan.packed_BT.clone();
-  if (state.effects.evict != nullptr) running.alive_BT = at::ones(plan.packed_BT.sizes(), plan.packed_BT.options().dtype(at::kBool));
+  if (state.effects.evict != nullptr)
+    running.alive_BT = at::ones(plan.packed_BT.sizes(), plan.packed_BT.options().dtype(at::kBool));
   running.pool = {own_N2GD};
   running.pool_rows = own_N2GD.size(0);
   return running;
@@ -72,7 +77,8 @@ void act(ScanState& state, Running& running, int64_t depth, const at::Tensor& q_
 
 at::Tensor padded(const at::Tensor& x_nHD, const DepthPlan& depth) {
   if (depth.width == 0) return x_nHD.new_zeros({depth.sequences, 0, x_nHD.size(1), x_nHD.size(2)});
-  return x_nHD.index_select(0, depth.token_BS.flatten()).view({depth.sequences, depth.width, x_nHD.size(1), x_nHD.size(2)});
+  return x_nHD.index_select(0, depth.token_BS.flatten())
+      .view({depth.sequences, depth.width, x_nHD.size(1), x_nHD.size(2)});
 }
 
 at::Tensor scan_forward(ScanState& state, const Qkv& live) {
@@ -90,10 +96,12 @@ at::Tensor scan_forward(ScanState& state, const Qkv& live) {
       state.table_BT.push_back(running.table_BT.narrow(0, 0, at_depth.sequences).narrow(1, 0, at_depth.rows).clone());
       if (running.alive_BT.defined()) state.alive_BT.push_back(view(state, running, depth).alive_BT.clone());
       q_BSHD = padded(live.q_NHD.narrow(0, first, count), at_depth);
-      const ops::Attended attended = ops::segment_attention(q_BSHD, at_depth.query_length_B, view(state, running, depth), state.spec);
+      const ops::Attended attended =
+          ops::segment_attention(q_BSHD, at_depth.query_length_B, view(state, running, depth), state.spec);
       lse_BSH = attended.lse_BSH;
       state.attended.push_back(attended);
-      out_nHD.narrow(0, first, count).copy_(attended.out_BSHD.reshape({-1, q_BSHD.size(2), q_BSHD.size(3)}).index_select(0, at_depth.slot_n));
+      out_nHD.narrow(0, first, count)
+          .copy_(attended.out_BSHD.reshape({-1, q_BSHD.size(2), q_BSHD.size(3)}).index_select(0, at_depth.slot_n));
     }
     if (at_depth.events > 0) act(state, running, depth, q_BSHD, lse_BSH);
   }

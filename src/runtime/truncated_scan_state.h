@@ -1,12 +1,12 @@
 // What the truncated scan keeps between its forward and backward pass.
 //
-// Entries live in a row pool: first the packed tokens' own, then every rewritten row. A cache is a table of pool rows, so
-// that all versions of it can be read at once in the backward pass without a copy of the cache per step.
+// Entries live in a row pool: first the packed tokens' own, then every rewritten row. A cache is a table of pool rows,
+// so that all versions of it can be read at once in the backward pass without a copy of the cache per step.
 #pragma once
 
-#include <vector>
-
 #include <torch/custom_class.h>
+
+#include <vector>
 
 #include "bt/ops/ops.h"
 #include "truncated_scan.h"
@@ -25,19 +25,19 @@ struct ScanState : torch::CustomClassHolder {
   Effects effects;
   int64_t layer = 0;
   AttentionSpec spec;
-  Qkv prompt;                            // detached
+  Qkv prompt;  // detached
   at::Tensor prompt_lse_BSH;
   const std::vector<at::Tensor>* replay = nullptr;
-  bool live_needs_grad = false;          // gradients of q, k, v of the live tokens are wanted
-  // Kept activations save the backward pass from running the edit again: worth their memory on a CPU. Elsewhere the edit
-  // runs again over all events as one batch.
+  bool live_needs_grad = false;  // gradients of q, k, v of the live tokens are wanted
+  // Kept activations save the backward pass from running the edit again: worth their memory on a CPU. Elsewhere the
+  // edit runs again over all events as one batch.
   bool keeps_activations = false;
-  std::vector<at::Tensor> leaves;        // the parameters, cut off from the pass's own graph
+  std::vector<at::Tensor> leaves;  // the parameters, cut off from the pass's own graph
 
-  std::vector<ScanEvent> events;         // by depth
-  std::vector<at::Tensor> table_BT;      // by depth >= 1: pool rows of the cache a live segment attends to
-  std::vector<at::Tensor> alive_BT;      // likewise, with eviction
-  std::vector<ops::Attended> attended;   // likewise: what the attention of a depth gave
+  std::vector<ScanEvent> events;        // by depth
+  std::vector<at::Tensor> table_BT;     // by depth >= 1: pool rows of the cache a live segment attends to
+  std::vector<at::Tensor> alive_BT;     // likewise, with eviction
+  std::vector<ops::Attended> attended;  // likewise: what the attention of a depth gave
   at::Tensor pool_R2GD;
   RewriteSize size;
 };
@@ -46,7 +46,7 @@ struct ScanState : torch::CustomClassHolder {
 at::Tensor scan_forward(ScanState& state, const Qkv& live);
 
 struct ScanGradients {
-  at::Tensor q_nHD, k_nGD, v_nGD;        // of the live tokens; undefined when not wanted
+  at::Tensor q_nHD, k_nGD, v_nGD;  // of the live tokens; undefined when not wanted
   std::vector<at::Tensor> parameters;
 };
 ScanGradients scan_backward(ScanState& state, const at::Tensor& q_nHD, const at::Tensor& d_out_nHD);

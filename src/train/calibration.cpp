@@ -34,8 +34,10 @@ at::Tensor attend(const Packed& packed, const Qkv& qkv, const AttentionSpec& spe
     const int64_t begin = packed.begin[i], count = packed.begin[i + 1] - begin;
     const auto one = [&](const at::Tensor& x) { return x.narrow(0, begin, count).unsqueeze(0); };
     const at::Tensor length_B = at::full({1}, count, packed.id_N.options());
-    const KvView kv{one(qkv.k_NGD).transpose(1, 2), one(qkv.v_NGD).transpose(1, 2), length_B, one(packed.position_N), {}};
-    out_NHD.narrow(0, begin, count).copy_(ops::segment_attention(one(qkv.q_NHD), length_B, kv, spec).out_BSHD.squeeze(0));
+    const KvView kv{
+        one(qkv.k_NGD).transpose(1, 2), one(qkv.v_NGD).transpose(1, 2), length_B, one(packed.position_N), {}};
+    out_NHD.narrow(0, begin, count)
+        .copy_(ops::segment_attention(one(qkv.q_NHD), length_B, kv, spec).out_BSHD.squeeze(0));
   }
   return out_NHD;
 }

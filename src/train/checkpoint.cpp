@@ -37,12 +37,16 @@ TrainState TrainState::parse(const Json& json, const std::string& source) {
   const auto place = [&](std::string_view key) { return str(source, ": ", key); };
   const auto count = [&](std::string_view key) {
     const int64_t value = json.at(key, source).as_int(place(key));
-    if (value < 0) fail_bad_file({.what = "negative count", .where = place(key), .expected = "at least 0", .found = str(value)});
+    if (value < 0)
+      fail_bad_file({.what = "negative count", .where = place(key), .expected = "at least 0", .found = str(value)});
     return value;
   };
   if (const int64_t version = count("format_version"); version != kFormatVersion) {
-    fail_bad_file({.what = "checkpoint of another format version", .where = place("format_version"), .expected = str(kFormatVersion),
-                   .found = str(version), .next_step = "resume with the version of bt-train that wrote it"});
+    fail_bad_file({.what = "checkpoint of another format version",
+                   .where = place("format_version"),
+                   .expected = str(kFormatVersion),
+                   .found = str(version),
+                   .next_step = "resume with the version of bt-train that wrote it"});
   }
   TrainState state;
   state.step = count("step");
@@ -52,7 +56,8 @@ TrainState TrainState::parse(const Json& json, const std::string& source) {
   state.flops = json.at("flops", source).as_double(place("flops"));
   state.elapsed_s = json.at("elapsed_s", source).as_double(place("elapsed_s"));
   state.training_s = json.at("training_s", source).as_double(place("training_s"));
-  if (const Json& best = json.at("best_loss", source); !best.is_null()) state.best_loss = best.as_double(place("best_loss"));
+  if (const Json& best = json.at("best_loss", source); !best.is_null())
+    state.best_loss = best.as_double(place("best_loss"));
   state.best_step = count("best_step");
   state.cursor = json.at("cursor", source);
   state.config_sha256 = json.at("config_sha256", source).as_string(place("config_sha256"));
@@ -65,7 +70,8 @@ TrainState TrainState::parse(const Json& json, const std::string& source) {
 void save_checkpoint(const std::string& folder, const TrainState& state, const TrainTensors& tensors,
                      const std::string& resolved_config) {
   constexpr uint64_t kHeadersAndText = 1 << 20;
-  CheckpointWriter writer(folder, state.step, total_bytes(tensors.parameters) + total_bytes(tensors.optimiser) + kHeadersAndText);
+  CheckpointWriter writer(folder, state.step,
+                          total_bytes(tensors.parameters) + total_bytes(tensors.optimiser) + kHeadersAndText);
   save_tensors(writer.file_path(kParameters), tensors.parameters);
   writer.add_file(kParameters);
   save_tensors(writer.file_path(kOptimiser), tensors.optimiser);
@@ -85,13 +91,16 @@ TrainState load_checkpoint(const std::string& path, const TrainTensors& tensors)
 
 void check_same_config(const std::string& checkpoint, const std::string& resolved_config) {
   const std::string path = checkpoint + "/" + kConfig;
-  const auto differences = config_differences(parse_yaml(read_file(path), path), parse_yaml(resolved_config, "this run"));
+  const auto differences =
+      config_differences(parse_yaml(read_file(path), path), parse_yaml(resolved_config, "this run"));
   if (differences.empty()) return;
   std::vector<std::string> lines;
   for (const ConfigDifference& difference : differences) {
     lines.push_back(str(difference.key, ": ", difference.before, " -> ", difference.after));
   }
-  fail_usage({.what = "the run was started with another config", .where = path, .expected = "the same config",
+  fail_usage({.what = "the run was started with another config",
+              .where = path,
+              .expected = "the same config",
               .found = join(lines, "; "),
               .next_step = "undo the change, or use another run.out, or --resume none to start anew"});
 }

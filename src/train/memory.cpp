@@ -1,11 +1,10 @@
 #include "bt/train/memory.h"
 
+#include <c10/core/CachingDeviceAllocator.h>
 #include <sys/resource.h>
 
 #include <array>
 #include <cstdio>
-
-#include <c10/core/CachingDeviceAllocator.h>
 
 namespace bt {
 
@@ -23,7 +22,8 @@ int64_t peak_memory_bytes(at::Device device) {
 std::vector<std::pair<std::string, int64_t>> estimate_memory(const ModelConfig& model, const MemoryShape& shape) {
   const int64_t attention_width = (model.heads + 2 * model.kv_heads) * model.head_dim;
   // Per token and layer: two norms' inputs and outputs, q, k, v, attention output, and gate, up and their product.
-  const int64_t kept = 4 * model.hidden_size + attention_width + model.heads * model.head_dim + 4 * model.intermediate_size;
+  const int64_t kept =
+      4 * model.hidden_size + attention_width + model.heads * model.head_dim + 4 * model.intermediate_size;
   const int64_t cache_row = 2 * model.kv_heads * model.head_dim * model.layers;
   const int64_t bytes = shape.element_bytes;
   return {{"weights", (shape.backbone_parameters + shape.method_parameters) * bytes},

@@ -40,7 +40,8 @@ void add_curves(const std::string& tag, const Json& value, std::vector<ScalarSum
 
 }  // namespace
 
-MetricsLog::MetricsLog(const std::string& folder, int64_t last_step, bool tensorboard) : path_(folder + "/metrics.jsonl") {
+MetricsLog::MetricsLog(const std::string& folder, int64_t last_step, bool tensorboard)
+    : path_(folder + "/metrics.jsonl") {
   if (std::filesystem::exists(path_)) {
     write_file_atomically(path_, last_step < 0 ? "" : lines_up_to(read_file(path_), last_step));
   }

@@ -20,9 +20,12 @@ bool on_terminal() {
 
 std::string rate_text(double per_second) {
   std::array<char, 32> text{};
-  if (per_second < 1000) std::snprintf(text.data(), text.size(), "%.0f tok/s", per_second);
-  else if (per_second < 1e6) std::snprintf(text.data(), text.size(), "%.1fk tok/s", per_second / 1e3);
-  else std::snprintf(text.data(), text.size(), "%.2fM tok/s", per_second / 1e6);
+  if (per_second < 1000)
+    std::snprintf(text.data(), text.size(), "%.0f tok/s", per_second);
+  else if (per_second < 1e6)
+    std::snprintf(text.data(), text.size(), "%.1fk tok/s", per_second / 1e3);
+  else
+    std::snprintf(text.data(), text.size(), "%.2fM tok/s", per_second / 1e6);
   return text.data();
 }
 
@@ -32,9 +35,12 @@ std::string duration_text(double seconds) {
   const auto whole = static_cast<int64_t>(std::llround(std::clamp(seconds, 0.0, 1e9)));
   std::array<char, 48> text{};
   const long long hours = whole / 3600, minutes = whole / 60 % 60, rest = whole % 60;
-  if (whole < 60) std::snprintf(text.data(), text.size(), "%lld s", rest);
-  else if (hours == 0) std::snprintf(text.data(), text.size(), "%lld:%02lld", minutes, rest);
-  else std::snprintf(text.data(), text.size(), "%lld:%02lld:%02lld", hours, minutes, rest);
+  if (whole < 60)
+    std::snprintf(text.data(), text.size(), "%lld s", rest);
+  else if (hours == 0)
+    std::snprintf(text.data(), text.size(), "%lld:%02lld", minutes, rest);
+  else
+    std::snprintf(text.data(), text.size(), "%lld:%02lld:%02lld", hours, minutes, rest);
   return text.data();
 }
 

@@ -21,7 +21,8 @@ std::optional<std::string> find_resume_checkpoint(const std::string& resume, con
     return resume;
   }
   if (const auto latest = find_latest_checkpoint(resume + "/checkpoints")) return latest->path;
-  fail_bad_file({.what = "nothing to resume from", .where = resume,
+  fail_bad_file({.what = "nothing to resume from",
+                 .where = resume,
                  .expected = "a checkpoint (step_N) or the folder of a run with one",
                  .next_step = "use --resume auto to go on in run.out, or --resume none to start anew"});
 }
@@ -30,7 +31,8 @@ void clear_run_folder(const std::string& run_folder, bool may_replace) {
   for (const char* name : {"/checkpoints", "/final"}) {
     const std::string left = run_folder + name;
     if (may_replace || !fs::exists(left) || fs::is_empty(left)) continue;
-    fail_usage({.what = "run.out holds another run, and no checkpoint of it is whole", .where = left,
+    fail_usage({.what = "run.out holds another run, and no checkpoint of it is whole",
+                .where = left,
                 .next_step = "choose another run.out, or replace what is there with --resume none"});
   }
   for (const char* name : {"/checkpoints", "/final", "/best"}) remove_folder(run_folder + name);

@@ -16,8 +16,10 @@ ModelConfig model_config(const ModelOptions& options, const Tokenizer& tokenizer
   if (options.from_scratch()) return options.scratch_config(tokenizer);
   ModelConfig config = read_model_config(options.path);
   if (tokenizer.vocab_size() > config.vocab_size) {
-    fail_bad_file({.what = "the tokenizer has more entries than the model's vocabulary", .where = options.tokenizer_path(),
-                   .expected = str("at most ", config.vocab_size), .found = str(tokenizer.vocab_size())});
+    fail_bad_file({.what = "the tokenizer has more entries than the model's vocabulary",
+                   .where = options.tokenizer_path(),
+                   .expected = str("at most ", config.vocab_size),
+                   .found = str(tokenizer.vocab_size())});
   }
   return config;
 }
@@ -32,8 +34,11 @@ at::Device resolve_device(const std::string& name, const std::string& option) {
   if (!device.has_index()) device.set_index(0);
   const int64_t count = has_cuda ? at::detail::getCUDAHooks().deviceCount() : 0;
   if (device.index() >= count) {
-    fail_usage({.what = "no such GPU", .where = option, .expected = count > 0 ? str("cuda:0 to cuda:", count - 1) : "cpu",
-                .found = name, .next_step = str("set ", option, " to auto or cpu")});
+    fail_usage({.what = "no such GPU",
+                .where = option,
+                .expected = count > 0 ? str("cuda:0 to cuda:", count - 1) : "cpu",
+                .found = name,
+                .next_step = str("set ", option, " to auto or cpu")});
   }
   return device;
 }
@@ -52,7 +57,8 @@ TrainingSetup open_setup(ExperimentOptions experiment) {
   setup.options = std::move(experiment);
   const ExperimentOptions& options = setup.options;
   if (options.run.threads > 0) at::set_num_threads(static_cast<int>(options.run.threads));
-  const auto tensor_options = at::TensorOptions().device(resolve_device(options.run.device)).dtype(scalar_type(options.run.dtype));
+  const auto tensor_options =
+      at::TensorOptions().device(resolve_device(options.run.device)).dtype(scalar_type(options.run.dtype));
   const auto seed = static_cast<uint64_t>(options.run.seed);
 
   setup.tokenizer = load_tokenizer(options.model.tokenizer_path());
@@ -65,9 +71,11 @@ TrainingSetup open_setup(ExperimentOptions experiment) {
   }
   if (setup.trigger.kind != "none") check_trigger(setup.trigger, setup.boundaries);
   setup.train = load_dataset(options.data.spec(options.data.train), *setup.tokenizer);
-  if (!options.data.validation.empty()) setup.validation = load_dataset(options.data.spec(options.data.validation), *setup.tokenizer);
-  setup.backbone = options.model.from_scratch() ? make_backbone(config, tensor_options, seed, setup.trains_backbone())
-                                                : load_backbone(options.model.path, tensor_options, setup.trains_backbone());
+  if (!options.data.validation.empty())
+    setup.validation = load_dataset(options.data.spec(options.data.validation), *setup.tokenizer);
+  setup.backbone = options.model.from_scratch()
+                       ? make_backbone(config, tensor_options, seed, setup.trains_backbone())
+                       : load_backbone(options.model.path, tensor_options, setup.trains_backbone());
   return setup;
 }
 

@@ -1,9 +1,9 @@
 #include "bt/train/trainer.h"
 
+#include <ATen/ATen.h>
+
 #include <cmath>
 #include <filesystem>
-
-#include <ATen/ATen.h>
 
 #include "bt/core/build_info.h"
 #include "bt/core/error.h"
@@ -21,12 +21,13 @@ namespace {
 // What the numbers depend on beside the config, as a comment above it.
 std::string resolved_config_text(TrainingSetup& setup) {
   const BuildInfo& build = build_info();
-  return str("# bt ", build.version, " (", build.git_hash, "), LibTorch ", build.libtorch_version, ", ", build.compiler, ", on ",
-             bt::str(setup.device()), "\n", write_options_yaml(setup.options));
+  return str("# bt ", build.version, " (", build.git_hash, "), LibTorch ", build.libtorch_version, ", ", build.compiler,
+             ", on ", bt::str(setup.device()), "\n", write_options_yaml(setup.options));
 }
 
 AdamWOptions adamw_options(const TrainOptions& options) {
-  return {.beta1 = options.betas[0], .beta2 = options.betas[1], .eps = options.eps, .weight_decay = options.weight_decay};
+  return {
+      .beta1 = options.betas[0], .beta2 = options.betas[1], .eps = options.eps, .weight_decay = options.weight_decay};
 }
 
 Schedule make_schedule(const TrainOptions& options, int64_t total_steps) {
@@ -148,7 +149,8 @@ void Trainer::save() {
 TrainTensors Trainer::tensors() const {
   NamedTensors parameters;
   if (setup_.trains_backbone()) {
-    for (auto& [name, tensor] : setup_.backbone.parameters->named()) parameters.emplace_back("backbone." + name, tensor);
+    for (auto& [name, tensor] : setup_.backbone.parameters->named())
+      parameters.emplace_back("backbone." + name, tensor);
   }
   if (setup_.method != nullptr) {
     for (auto& [name, tensor] : saved_tensors(*setup_.method)) parameters.emplace_back("method." + name, tensor);
@@ -158,7 +160,8 @@ TrainTensors Trainer::tensors() const {
 
 void Trainer::start_anew() {
   constexpr size_t kCalibrationExamples = 64;
-  if (setup_.method != nullptr) calibrate(*setup_.method, setup_.decoder(), first_examples(setup_.train, kCalibrationExamples));
+  if (setup_.method != nullptr)
+    calibrate(*setup_.method, setup_.decoder(), first_examples(setup_.train, kCalibrationExamples));
   metrics_ = std::make_unique<MetricsLog>(setup_.options.run.out, -1, setup_.options.log.tensorboard);
 }
 
@@ -166,7 +169,8 @@ void Trainer::resume_from(const std::string& checkpoint) {
   check_same_config(checkpoint, resolved_config_);
   state_ = load_checkpoint(checkpoint, tensors());
   if (state_.data_sha256 != setup_.train.report.sha256) {
-    fail_bad_file({.what = "the training data has changed since the checkpoint", .where = join(setup_.options.data.train, ", "),
+    fail_bad_file({.what = "the training data has changed since the checkpoint",
+                   .where = join(setup_.options.data.train, ", "),
                    .next_step = "restore the files, or start anew with --resume none"});
   }
   const std::string where = checkpoint + "/state.json: cursor.";
@@ -175,7 +179,8 @@ void Trainer::resume_from(const std::string& checkpoint) {
   optimiser_.set_steps(state_.optimiser_steps);
   remove_later_checkpoints(setup_.options.run.out, state_.step);
   metrics_ = std::make_unique<MetricsLog>(setup_.options.run.out, state_.step, setup_.options.log.tensorboard);
-  log::info(str("resumed at step ", state_.step, " of ", total_steps_, " (", state_.tokens, " tokens) from ", checkpoint));
+  log::info(
+      str("resumed at step ", state_.step, " of ", total_steps_, " (", state_.tokens, " tokens) from ", checkpoint));
 }
 
 double Trainer::elapsed_s() const { return state_.elapsed_s + progress_.elapsed_s(); }

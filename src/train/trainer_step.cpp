@@ -1,9 +1,9 @@
 // One optimiser step, and the validation loss.
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-
-#include <ATen/ATen.h>
 
 #include "bt/core/error.h"
 #include "bt/core/log.h"
@@ -44,14 +44,16 @@ std::string sources_text(const std::vector<std::vector<Example>>& batches) {
   return join(sources, " ") + (count > kMost ? str(" and ", count - kMost, " more") : "");
 }
 
-[[noreturn]] void stop_nonfinite(const StepReport& report, int64_t step, const std::vector<std::vector<Example>>& batches) {
-  throw Error(ExitCode::numerical,
-              {.what = "training stopped: the loss or its gradient is not finite",
-               .where = str("step ", step, ", training records ", sources_text(batches)),
-               .expected = "finite numbers",
-               .found = str("loss ", report.loss, ", gradient norm ", report.grad_norm),
-               .next_step = "lower train.lr, lengthen train.warmup_steps, set train.clip_norm, or train.on_nonfinite: skip; "
-                            "the last checkpoint is intact"});
+[[noreturn]] void stop_nonfinite(const StepReport& report, int64_t step,
+                                 const std::vector<std::vector<Example>>& batches) {
+  throw Error(
+      ExitCode::numerical,
+      {.what = "training stopped: the loss or its gradient is not finite",
+       .where = str("step ", step, ", training records ", sources_text(batches)),
+       .expected = "finite numbers",
+       .found = str("loss ", report.loss, ", gradient norm ", report.grad_norm),
+       .next_step = "lower train.lr, lengthen train.warmup_steps, set train.clip_norm, or train.on_nonfinite: skip; "
+                    "the last checkpoint is intact"});
 }
 
 }  // namespace
@@ -65,7 +67,8 @@ ForwardOptions Trainer::forward_options(double loss_scale) const {
 
 // The formulas hold for gradients that end at the next boundary and, with a method, for a frozen backbone.
 double Trainer::flops(const Plan& plan) const {
-  const bool is_known = setup_.method == nullptr || (!setup_.trains_backbone() && setup_.options.train.boundaries_per_graph() == 1);
+  const bool is_known =
+      setup_.method == nullptr || (!setup_.trains_backbone() && setup_.options.train.boundaries_per_graph() == 1);
   if (!is_known) return 0;
   const auto counted = step_flops(setup_.decoder().config, plan, setup_.options.latent.get());
   return counted ? static_cast<double>(counted->total()) : 0;
@@ -89,8 +92,8 @@ std::vector<std::vector<Example>> Trainer::load() {
   return batches;
 }
 
-// The gradient of the mean over the supervised tokens of all batches together, so that accumulating over k batches equals
-// one batch k times as large.
+// The gradient of the mean over the supervised tokens of all batches together, so that accumulating over k batches
+// equals one batch k times as large.
 void Trainer::accumulate(const std::vector<std::vector<Example>>& batches, StepReport& report) {
   std::vector<Plan> plans;
   int64_t supervised = 0;
@@ -144,7 +147,9 @@ ValidationReport Trainer::validate() const {
   ValidationReport report;
   double nll = 0, correct = 0;
   for (size_t begin = 0; begin < count; begin += batch_size) {
-    const auto at = [&](size_t index) { return examples.begin() + static_cast<std::ptrdiff_t>(std::min(index, count)); };
+    const auto at = [&](size_t index) {
+      return examples.begin() + static_cast<std::ptrdiff_t>(std::min(index, count));
+    };
     const Plan plan = plan_batch(setup_, {at(begin), at(begin + batch_size)});
     const Forward forward =
         teacher_forced(setup_.decoder(), setup_.method.get(), to_device(plan, setup_.device()), forward_options(1));

@@ -39,7 +39,8 @@ class BtEvalTest : public testing::EvalTest {
   }
 
   Outcome run(const std::string& arguments) const {
-    const std::string command = std::string("cd '") + path("") + "' && " BT_BINARY_DIR "/bin/" + arguments + " >out.txt 2>err.txt";
+    const std::string command =
+        std::string("cd '") + path("") + "' && " BT_BINARY_DIR "/bin/" + arguments + " >out.txt 2>err.txt";
     const int status = std::system(command.c_str());
     return {WEXITSTATUS(status), read_file(path("out.txt")), read_file(path("err.txt"))};
   }
@@ -47,7 +48,9 @@ class BtEvalTest : public testing::EvalTest {
 
 TEST_F(BtEvalTest, RunsATaskWithAMethod) {
   save_latent(read_model_config(path("model")));
-  const Outcome done = run("bt-eval run --model model --latent latent --tasks math_sft --data data --out results --dtype float64 --device cpu");
+  const Outcome done =
+      run("bt-eval run --model model --latent latent --tasks math_sft --data data --out results --dtype float64 "
+          "--device cpu");
   ASSERT_EQ(done.code, 0) << done.err;
   EXPECT_THAT(done.out, HasSubstr("50.00 %"));
   EXPECT_THAT(done.out, HasSubstr("1.00 an answer; none after the prompt in 100.00 % of answers"));
@@ -99,12 +102,14 @@ TEST_F(BtEvalTest, ContinuesLinesInTheirOrder) {
   write("in.jsonl", "{\"prompt\": \"a longer prompt\\n\", \"name\": \"x\"}\n{\"ids\": [10]}\n");
   save_latent(read_model_config(path("model")));
   const Outcome done =
-      run("bt-generate --model model --latent latent --dtype float64 --device cpu --input in.jsonl --max-new-tokens 4 --trace trace");
+      run("bt-generate --model model --latent latent --dtype float64 --device cpu --input in.jsonl --max-new-tokens 4 "
+          "--trace trace");
   ASSERT_EQ(done.code, 0) << done.err;
   EXPECT_EQ(done.out,
             "{\"prompt\":\"a longer prompt\\n\",\"name\":\"x\",\"completion\":\"\\\\box\",\"ids\":[92,98,111,120],"
             "\"finish_reason\":\"length\",\"boundaries\":[17]}\n"
-            "{\"ids\":[92,98,111,120],\"prompt_ids\":[10],\"completion\":\"\\\\box\",\"finish_reason\":\"length\",\"boundaries\":[1]}\n");
+            "{\"ids\":[92,98,111,120],\"prompt_ids\":[10],\"completion\":\"\\\\box\",\"finish_reason\":\"length\","
+            "\"boundaries\":[1]}\n");
   EXPECT_EQ(read_json_lines(path("trace/trace.jsonl")).size(), 2u);
 }
 
@@ -114,7 +119,8 @@ TEST_F(BtEvalTest, AnInterruptedGenerationEndsInGoodOrder) {
   endless.decoder().head[testing::kByteEos].zero_();
   save_backbone(endless.backbone, path("endless"));
   load_tokenizer("bytes")->save(path("endless"));
-  write("interrupt.sh", BT_BINARY_DIR "/bin/bt-generate --model endless --device cpu --dtype float64 --threads 1 --prompt a "
+  write("interrupt.sh", BT_BINARY_DIR
+        "/bin/bt-generate --model endless --device cpu --dtype float64 --threads 1 --prompt a "
         "--max-new-tokens 100000 > text.txt & pid=$!\n"
         "while [ ! -s text.txt ] && kill -0 $pid; do sleep 0.02; done; kill -INT $pid; wait $pid");
   const int status = std::system(("cd '" + path("") + "' && sh interrupt.sh 2>err.txt").c_str());

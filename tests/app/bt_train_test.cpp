@@ -1,5 +1,6 @@
 // bt-train as a user runs it: exit codes, kills and signals, what it leaves behind.
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,8 +9,6 @@
 #include <filesystem>
 #include <fstream>
 #include <thread>
-
-#include <gmock/gmock.h>
 
 #include "bt/core/files.h"
 #include "bt/core/random.h"
@@ -82,8 +81,8 @@ class BtTrainTest : public TrainTest {
 
 TEST_F(BtTrainTest, TrainsAndLeavesWhatTheContractNames) {
   ASSERT_EQ(run({path("run.yaml"), "log.tensorboard=true"}), 0) << output();
-  for (const char* name : {"config.resolved.yaml", "metrics.jsonl", "checkpoints/step_9/manifest.json", "final/config.json",
-                           "final/model.safetensors", "best/config.json"}) {
+  for (const char* name : {"config.resolved.yaml", "metrics.jsonl", "checkpoints/step_9/manifest.json",
+                           "final/config.json", "final/model.safetensors", "best/config.json"}) {
     EXPECT_TRUE(std::filesystem::exists(path("run/") + name)) << name;
   }
   const ConfigNode resolved = parse_yaml_file(path("run/config.resolved.yaml"));
@@ -109,7 +108,8 @@ TEST_F(BtTrainTest, KilledAtAnyStepAndResumedEqualsUninterrupted) {
     EXPECT_EQ(wait(child), 128 + SIGKILL);
     ASSERT_EQ(run(with_out(out)), 0) << output();
     EXPECT_EQ(figures(path(out)), figures(path("straight"))) << out;
-    EXPECT_EQ(read_file(path(out + "/final/model.safetensors")), read_file(path("straight/final/model.safetensors"))) << out;
+    EXPECT_EQ(read_file(path(out + "/final/model.safetensors")), read_file(path("straight/final/model.safetensors")))
+        << out;
   }
 }
 
@@ -117,7 +117,8 @@ using FullBtTrainTest = BtTrainTest;
 
 // Kills at any moment, while files are written too: what counts is that a checkpoint is whole or absent.
 TEST_F(FullBtTrainTest, KilledAtRandomMomentsAgainAndAgainEqualsUninterrupted) {
-  std::vector<std::string> arguments = {path("run.yaml"), "train.steps=400", "checkpoint.every=1", "checkpoint.keep_last=2"};
+  std::vector<std::string> arguments = {path("run.yaml"), "train.steps=400", "checkpoint.every=1",
+                                        "checkpoint.keep_last=2"};
   const std::string straight = path("straight"), killed = path("killed");
   arguments.push_back("run.out=" + straight);
   ASSERT_EQ(run(arguments), 0) << output();
@@ -157,14 +158,16 @@ TEST_F(BtTrainTest, ASignalSavesEndsWithZeroAndTheRunGoesOn) {
 
 TEST_F(BtTrainTest, DryRunDescribesAndWritesNothing) {
   EXPECT_EQ(run({path("run.yaml"), "--dry-run", "--train.lr=0.5"}), 0) << output();
-  EXPECT_THAT(output(), ::testing::AllOf(HasSubstr("lr: 0.5"), HasSubstr("parameters"), HasSubstr("optimiser"), HasSubstr("14 examples")));
+  EXPECT_THAT(output(), ::testing::AllOf(HasSubstr("lr: 0.5"), HasSubstr("parameters"), HasSubstr("optimiser"),
+                                         HasSubstr("14 examples")));
   EXPECT_FALSE(std::filesystem::exists(path("run")));
 }
 
 TEST_F(BtTrainTest, MistakesInTheConfigAreExitTwoWithPlaceAndRemedy) {
   write("bad.yaml", sft_config() + "latent:\n  method: bt\n  recal: 3\n");
   EXPECT_EQ(run({path("bad.yaml")}), 2);
-  EXPECT_THAT(output(), ::testing::AllOf(HasSubstr("bad.yaml:9:3"), HasSubstr("latent.recal"), HasSubstr("\"recall\"")));
+  EXPECT_THAT(output(),
+              ::testing::AllOf(HasSubstr("bad.yaml:9:3"), HasSubstr("latent.recal"), HasSubstr("\"recall\"")));
   EXPECT_EQ(run({path("missing.yaml")}), 2);
   EXPECT_EQ(run({path("run.yaml"), "train.lrr=1"}), 2);
   EXPECT_EQ(run({path("run.yaml"), "--no-such-flag"}), 2);
@@ -191,7 +194,8 @@ TEST_F(BtTrainTest, AFolderThatCannotBeWrittenIsExitSix) {
 
 TEST_F(BtTrainTest, HelpListsEveryKeyAndVersionNamesTheBuild) {
   EXPECT_EQ(run({"--help"}), 0);
-  EXPECT_THAT(output(), ::testing::AllOf(HasSubstr("Examples"), HasSubstr("train.bptt_steps"), HasSubstr("latent.recall")));
+  EXPECT_THAT(output(),
+              ::testing::AllOf(HasSubstr("Examples"), HasSubstr("train.bptt_steps"), HasSubstr("latent.recall")));
   EXPECT_EQ(run({"--version"}), 0);
   EXPECT_THAT(output(), ::testing::StartsWith("bt-train "));
 }

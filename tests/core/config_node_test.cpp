@@ -76,7 +76,10 @@ TEST(ParseYaml, EndOfTheTextChangesNoValue) {
 }
 
 TEST(ParseYaml, WindowsLineEndsAndByteOrderMarkAreAccepted) {
-  const ConfigNode root = parse_yaml("\xEF\xBB\xBF" "a: 1\r\nb:\r\n  c: x\r\n", "f");
+  const ConfigNode root = parse_yaml(
+      "\xEF\xBB\xBF"
+      "a: 1\r\nb:\r\n  c: x\r\n",
+      "f");
   EXPECT_EQ(at(root, "a").scalar, "1");
   EXPECT_EQ(at(at(root, "b"), "c").scalar, "x");
   EXPECT_EQ(at(at(root, "b"), "c").mark.text(), "f:3:6");

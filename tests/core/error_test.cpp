@@ -24,9 +24,7 @@ TEST(Error, MessageHoldsEveryPartThatIsGiven) {
   EXPECT_EQ(error.problem().found, "nothing");
 }
 
-TEST(Error, EmptyPartsAreLeftOut) {
-  EXPECT_STREQ(Error(ExitCode::io, {.what = "disk full"}).what(), "disk full");
-}
+TEST(Error, EmptyPartsAreLeftOut) { EXPECT_STREQ(Error(ExitCode::io, {.what = "disk full"}).what(), "disk full"); }
 
 TEST(Error, ControlCharactersCannotReachTheTerminal) {
   EXPECT_STREQ(Error(ExitCode::bad_file, {.what = "bad", .where = "a\033[2Jb", .found = "x\r\n\ty\x7f"}).what(),

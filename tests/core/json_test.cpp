@@ -60,9 +60,9 @@ TEST(JsonParse, PlaceOfAnErrorIsGiven) {
 }
 
 TEST(JsonParse, RefusesWhatIsNotStrictJson) {
-  for (const char* text :
-       {"NaN", "Infinity", "-Infinity", "[1,]", "{\"a\":1,}", "01", "+1", ".5", "1.", "0x1", "'a'", "{a:1}", "[1 2]",
-        "1 2", "{} x", "// 1", "\"\t\"", "nul", "\"\\ud800\"", "\"\\x\"", "[", "{\"a\"", "1e999", "\"abc"}) {
+  for (const char* text : {"NaN",    "Infinity", "-Infinity",   "[1,]",    "{\"a\":1,}", "01",     "+1",    ".5",
+                           "1.",     "0x1",      "'a'",         "{a:1}",   "[1 2]",      "1 2",    "{} x",  "// 1",
+                           "\"\t\"", "nul",      "\"\\ud800\"", "\"\\x\"", "[",          "{\"a\"", "1e999", "\"abc"}) {
     EXPECT_NE(problem_of(text).what.find("invalid JSON"), std::string::npos) << text;
   }
   for (const std::string& text : {std::string("\"\xff\""), std::string("\"\xc0\x80\""), std::string("\"\xed\xa0\x80\""),

@@ -37,8 +37,9 @@ TEST(ParseInteger, IsExactUpToTheLimits) {
 }
 
 TEST(ParseInteger, RefusesWhatIsNoNumeralOrNoInteger) {
-  for (const char* text : {"", " 1", "1 ", "01", "-01", "00", "1_000", "1,000", "0x10", "1.5", "1e-1", "e4", "1e",
-                           "1e+", "1e4.0", "+", "-", ".", "+-1", "1..0", "١", "inf", "nan", "1f", "1e1000000000"}) {
+  for (const char* text :
+       {"",    " 1",    "1 ", "01", "-01", "00",  "1_000", "1,000", "0x10", "1.5", "1e-1", "e4",          "1e",
+        "1e+", "1e4.0", "+",  "-",  ".",   "+-1", "1..0",  "١",     "inf",  "nan", "1f",   "1e1000000000"}) {
     EXPECT_EQ(parse_integer(text), std::nullopt) << text;
   }
 }
@@ -53,8 +54,8 @@ TEST(ParseNumber, GivesTheNearestDouble) {
 }
 
 TEST(ParseNumber, RefusesWhatIsNotFinite) {
-  for (const char* text : {"", "1e309", "1e-400", "inf", "-inf", "nan", ".inf", "0x1p3", "01.5", "1e",
-                           "1.5 ", ".", "1d3"}) {
+  for (const char* text :
+       {"", "1e309", "1e-400", "inf", "-inf", "nan", ".inf", "0x1p3", "01.5", "1e", "1.5 ", ".", "1d3"}) {
     EXPECT_EQ(parse_number(text), std::nullopt) << text;
   }
 }

@@ -275,8 +275,8 @@ TEST(WriteOptions, ReadsBackEqual) {
 }
 
 TEST(WriteOptions, EveryStringSurvives) {
-  for (const char* text : {"", " ", "true", "No", "~", "1e3", "- a", "a b", "# x", "a\r\n", "'", "\x7f",
-                           "a/b-c_d.e", "*x"}) {
+  for (const char* text :
+       {"", " ", "true", "No", "~", "1e3", "- a", "a b", "# x", "a\r\n", "'", "\x7f", "a/b-c_d.e", "*x"}) {
     RunOptions options;
     options.out = text;
     EXPECT_EQ(read(write_options_yaml(options)).out, text);

@@ -35,9 +35,9 @@ std::vector<uint32_t> first_draws(CounterRng rng) {
 
 TEST(CounterRng, EveryPartOfTheKeyMatters) {
   constexpr uint64_t kHigh = uint64_t{1} << 32;
-  const std::vector<CounterRng> all = {
-      CounterRng(1, 2, 3), CounterRng(1, 2),           CounterRng(2, 1, 3),          CounterRng(1, 3, 2),
-      {1 + kHigh, 2, 3},   CounterRng(1, 2 + kHigh, 3), CounterRng(1, 2, 3 + kHigh)};
+  const std::vector<CounterRng> all = {CounterRng(1, 2, 3),        CounterRng(1, 2),  CounterRng(2, 1, 3),
+                                       CounterRng(1, 3, 2),        {1 + kHigh, 2, 3}, CounterRng(1, 2 + kHigh, 3),
+                                       CounterRng(1, 2, 3 + kHigh)};
   std::set<std::vector<uint32_t>> different;
   for (const CounterRng& rng : all) different.insert(first_draws(rng));
   EXPECT_EQ(different.size(), all.size());

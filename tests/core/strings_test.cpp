@@ -73,7 +73,9 @@ TEST(Utf8, IllFormedSequencesAreRefused) {
   }
   EXPECT_TRUE(is_valid_utf8(""));
   EXPECT_TRUE(is_valid_utf8(std::string("a\0é€😀", 11)));
-  EXPECT_EQ(valid_utf8_prefix("aé\xff" "b"), 3u);
+  EXPECT_EQ(valid_utf8_prefix("aé\xff"
+                              "b"),
+            3u);
 }
 
 }  // namespace

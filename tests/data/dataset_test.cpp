@@ -1,9 +1,8 @@
 #include "bt/data/dataset.h"
 
-#include <unistd.h>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <functional>
@@ -21,7 +20,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 std::string written(const std::string& name, const std::string& text) {
-  const std::string path = std::filesystem::path(::testing::TempDir()) / ("bt_dataset_" + std::to_string(::getpid()) + "_" + name);
+  const std::string path =
+      std::filesystem::path(::testing::TempDir()) / ("bt_dataset_" + std::to_string(::getpid()) + "_" + name);
   write_file_atomically(path, text);
   return path;
 }

@@ -45,7 +45,8 @@ TEST(ProblemTokens, AVocabularyOf96IsAsShortAsOneTokenAWord) {
   }
   std::vector<std::string> texts;
   for (const WordProblem& problem : problems) texts.push_back(problem.question + "\n" + problem.answer);
-  const std::string model = std::filesystem::path(::testing::TempDir()) / ("bt_problems_" + std::to_string(::getpid()) + ".model");
+  const std::string model =
+      std::filesystem::path(::testing::TempDir()) / ("bt_problems_" + std::to_string(::getpid()) + ".model");
   train_sentencepiece(texts, {.vocab_size = 96, .byte_fallback = false, .words = problem_words()}, model);
   const auto tokenizer = load_tokenizer(model);
   EXPECT_LE(tokenizer->vocab_size(), 96);

@@ -55,7 +55,8 @@ inline InferenceModel scripted_model(std::string_view script) {
   config.hidden_size = 64;
   model.backbone = tiny_backbone(config, false);
   for (const auto& [name, tensor] : model.backbone.parameters->named()) {
-    if (name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight") || name == "lm_head.weight") tensor.zero_();
+    if (name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight") || name == "lm_head.weight")
+      tensor.zero_();
   }
   const Decoder& decoder = model.decoder();
   for (size_t i = 0; i < script.size(); ++i) {

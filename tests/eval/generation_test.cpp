@@ -1,9 +1,9 @@
 #include "bt/eval/generation.h"
 
 #include "bt/core/error.h"
+#include "bt/core/json.h"
 #include "bt/eval/stop_scanner.h"
 #include "bt/eval/trace.h"
-#include "bt/core/json.h"
 #include "bt/runtime/teacher_forced.h"
 #include "bt/text/json_lines.h"
 #include "eval/eval_test_support.h"
@@ -17,7 +17,8 @@ using testing::scripted_model;
 // Prompts of many lengths, neither sorted nor as many as the slots.
 std::vector<GenerationRequest> ragged_requests(const InferenceModel& model) {
   std::vector<GenerationRequest> requests;
-  for (const char* text : {"one", "a longer prompt\nof two lines", "x", "forty-two apples, and some", "\n\n", "seven", "last one?"}) {
+  for (const char* text :
+       {"one", "a longer prompt\nof two lines", "x", "forty-two apples, and some", "\n\n", "seven", "last one?"}) {
     requests.push_back({100 + requests.size(), model.encode(text), 9 + static_cast<int64_t>(requests.size())});
   }
   return requests;
@@ -67,7 +68,8 @@ void expect_teacher_forced_argmax(const InferenceModel& model) {
   const auto completions = generate(model, requests, {.slots = 3});
   std::vector<Example> batch;
   for (size_t i = 0; i < requests.size(); ++i) {
-    Example example{.ids = requests[i].prompt, .prompt_length = static_cast<int64_t>(requests[i].prompt.size()),
+    Example example{.ids = requests[i].prompt,
+                    .prompt_length = static_cast<int64_t>(requests[i].prompt.size()),
                     .supervised = std::vector<uint8_t>(requests[i].prompt.size(), 0),
                     .source = static_cast<int64_t>(requests[i].id)};
     example.ids.insert(example.ids.end(), completions[i].ids.begin(), completions[i].ids.end());
@@ -135,8 +137,9 @@ TEST(Generation, TellsEachTokenOnceAndInOrder) {
   const InferenceModel model = scripted_model("?abcdef");
   std::string text;
   size_t finished = 0;
-  generate(model, {{7, model.encode("?"), 20}}, {}, {.on_text = [&](size_t, std::string_view bytes) { text += bytes; },
-                                                      .on_completion = [&](size_t, const Completion&) { ++finished; }});
+  generate(model, {{7, model.encode("?"), 20}}, {},
+           {.on_text = [&](size_t, std::string_view bytes) { text += bytes; },
+            .on_completion = [&](size_t, const Completion&) { ++finished; }});
   EXPECT_EQ(text, "abcdef");
   EXPECT_EQ(finished, 1u);
 }

@@ -132,8 +132,9 @@ TEST_F(HarnessTest, WritesTheHarnessesKeys) {
   run.started = file_time(run.start_time);
   const std::vector<TaskResult> results = {evaluate_task(model, find_task("math_sft"), run.options)};
   const Json json = Json::parse_file(write_results(path("out"), run, results));
-  for (const char* key : {"results", "configs", "versions", "n-shot", "higher_is_better", "n-samples", "config", "git_hash", "date",
-                          "pretty_env_info", "chat_template_sha", "task_hashes", "max_length", "total_evaluation_time_seconds", "bt"}) {
+  for (const char* key :
+       {"results", "configs", "versions", "n-shot", "higher_is_better", "n-samples", "config", "git_hash", "date",
+        "pretty_env_info", "chat_template_sha", "task_hashes", "max_length", "total_evaluation_time_seconds", "bt"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   const Json& scores = json.at("results", "").at("math_sft", "");
@@ -147,8 +148,8 @@ TEST_F(HarnessTest, WritesTheHarnessesKeys) {
 
   const std::vector<Json> lines = read_json_lines(path("out/samples_math_sft_" + run.started + ".jsonl"));
   ASSERT_EQ(lines.size(), 2u);
-  for (const char* key : {"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics", "exact_match",
-                          "doc_hash", "prompt_hash", "target_hash"}) {
+  for (const char* key : {"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics",
+                          "exact_match", "doc_hash", "prompt_hash", "target_hash"}) {
     EXPECT_TRUE(lines[0].contains(key)) << key;
   }
   EXPECT_EQ(lines[0].at("filtered_resps", "").dump(), R"(["7"])");
@@ -180,7 +181,8 @@ TEST_F(HarnessTest, PrintsWhatANumberDependsOn) {
   run.model = &model;
   run.options = math({"7", "8"});
   const std::string table = results_table(run, {evaluate_task(model, find_task("math_sft"), run.options)});
-  for (const char* part : {"math_sft  2 of 2 documents", "last \\boxed{}", "50.00 %", "float64", "batch size 16", "truncated", "tokens/s"}) {
+  for (const char* part : {"math_sft  2 of 2 documents", "last \\boxed{}", "50.00 %", "float64", "batch size 16",
+                           "truncated", "tokens/s"}) {
     EXPECT_NE(table.find(part), std::string::npos) << part << "\n" << table;
   }
 }

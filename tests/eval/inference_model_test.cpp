@@ -17,14 +17,16 @@ class InferenceModelTest : public testing::EvalTest {
     load_tokenizer("bytes")->save(path(name));
   }
   // A method trained on the model of that name.
-  void save_latent(const std::string& name, const std::string& model, const std::string& method, Options& options) const {
+  void save_latent(const std::string& name, const std::string& model, const std::string& method,
+                   Options& options) const {
     std::filesystem::create_directories(path(name));
     const ModelConfig config = read_model_config(path(model));
     const auto made = make_method(method, options, {config, at::TensorOptions(at::kFloat), 3});
     save_method(path(name), *made, options, {path(model), config, load_tokenizer("bytes")->fingerprint()});
   }
   InferenceModel open(const std::string& latent = "", const std::string& dtype = "float32") const {
-    return open_inference_model({.model = path("model"), .latent = latent.empty() ? "" : path(latent), .device = "cpu", .dtype = dtype});
+    return open_inference_model(
+        {.model = path("model"), .latent = latent.empty() ? "" : path(latent), .device = "cpu", .dtype = dtype});
   }
 };
 
@@ -65,14 +67,16 @@ TEST_F(InferenceModelTest, AdaptersNeverFire) {
 
 TEST_F(InferenceModelTest, TakesTheTextFormFromTheTrainingRun) {
   EXPECT_EQ(open().encode("a"), (std::vector<int32_t>{256, 'a'})) << "as the tokenizer's files say";
-  std::ofstream(path("model/config.resolved.yaml")) << "data:\n  train: [x.jsonl]\n  prompt: \"Ask {question}\"\n  add_bos: false\n";
+  std::ofstream(path("model/config.resolved.yaml"))
+      << "data:\n  train: [x.jsonl]\n  prompt: \"Ask {question}\"\n  add_bos: false\n";
   const InferenceModel model = open();
   ASSERT_NE(model.training, nullptr);
   EXPECT_EQ(model.training->prompt_template, "Ask {question}");
   EXPECT_EQ(model.encode("a"), (std::vector<int32_t>{'a'}));
   BtOptions options = testing::tiny_bt();
   save_latent("latent", "model", "bt", options);
-  std::ofstream(path("latent/config.resolved.yaml")) << "data:\n  train: [x.jsonl]\n  prompt: \"Now {question}\"\n  add_bos: true\n";
+  std::ofstream(path("latent/config.resolved.yaml"))
+      << "data:\n  train: [x.jsonl]\n  prompt: \"Now {question}\"\n  add_bos: true\n";
   const InferenceModel with_method = open("latent");
   EXPECT_EQ(with_method.training->prompt_template, "Now {question}");
   EXPECT_EQ(with_method.encode("a"), (std::vector<int32_t>{256, 'a'}));

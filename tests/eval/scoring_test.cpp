@@ -13,7 +13,8 @@ using testing::random_model;
 
 std::vector<ScoreRequest> ragged_texts(const InferenceModel& model) {
   std::vector<ScoreRequest> requests;
-  for (const char* text : {"two\nsteps\n", "z", "a text of one step", "\n\n\nnewlines\n\n", "ab"}) requests.push_back({model.encode(text)});
+  for (const char* text : {"two\nsteps\n", "z", "a text of one step", "\n\n\nnewlines\n\n", "ab"})
+    requests.push_back({model.encode(text)});
   requests.push_back({model.encode("a prompt\nits answer\nin two lines"), 9});
   return requests;
 }
@@ -22,7 +23,8 @@ void expect_close(const std::vector<TextScore>& a, const std::vector<TextScore>&
   ASSERT_EQ(a.size(), b.size());
   for (size_t i = 0; i < a.size(); ++i) {
     ASSERT_EQ(a[i].logprobs.size(), b[i].logprobs.size()) << "text " << i;
-    for (size_t t = 0; t < a[i].logprobs.size(); ++t) EXPECT_NEAR(a[i].logprobs[t], b[i].logprobs[t], tolerance) << i << ", " << t;
+    for (size_t t = 0; t < a[i].logprobs.size(); ++t)
+      EXPECT_NEAR(a[i].logprobs[t], b[i].logprobs[t], tolerance) << i << ", " << t;
   }
 }
 
@@ -52,10 +54,12 @@ TEST(Scoring, EqualsTheLogSoftmaxOfTheTeacherForcedPass) {
   const Plan plan = make_plan({example}, model.boundaries, model.trigger, model.eos_ids);
   const DevicePlan device = to_device(plan, at::kCPU);
   at::NoGradGuard no_grad;
-  const Forward forward = teacher_forced(model.decoder(), model.method(), device, {.order = Order::step_major, .keep_logits = true});
+  const Forward forward =
+      teacher_forced(model.decoder(), model.method(), device, {.order = Order::step_major, .keep_logits = true});
   const at::Tensor log_p = forward.logits_MV.log_softmax(1);
   TextScore expected;
-  for (int64_t m = 0; m < log_p.size(0); ++m) expected.logprobs.push_back(log_p[m][request.ids[static_cast<size_t>(m + 1)]].item<double>());
+  for (int64_t m = 0; m < log_p.size(0); ++m)
+    expected.logprobs.push_back(log_p[m][request.ids[static_cast<size_t>(m + 1)]].item<double>());
   expect_close(score(model, {request}, 1), {expected}, 1e-9);
 }
 
@@ -72,7 +76,9 @@ TEST(Scoring, AMethodActsAtTheBoundaries) {
 
 TEST(Scoring, ReadsIdsTextsAndPrompts) {
   const InferenceModel model = random_model();
-  const auto read = [&](const char* line) { return read_score_request(model, Json::parse(line, "test"), "in.jsonl: object 1"); };
+  const auto read = [&](const char* line) {
+    return read_score_request(model, Json::parse(line, "test"), "in.jsonl: object 1");
+  };
   EXPECT_EQ(read(R"({"ids": [104, 105]})").ids, (std::vector<int32_t>{104, 105}));
   EXPECT_EQ(read(R"({"text": "hi"})").ids, (std::vector<int32_t>{104, 105}));
   EXPECT_EQ(read(R"({"text": "hi"})").prompt_length, 1);
@@ -80,8 +86,8 @@ TEST(Scoring, ReadsIdsTextsAndPrompts) {
   const ScoreRequest pair = read(R"({"prompt": "oh", "text": "hi"})");
   EXPECT_EQ(pair.ids, (std::vector<int32_t>{111, 104, 104, 105}));
   EXPECT_EQ(pair.prompt_length, 2);
-  for (const char* bad : {R"({})", R"({"ids": []})", R"({"ids": [259]})", R"({"ids": [-1]})", R"({"ids": ["a"]})", R"({"text": ""})",
-                          R"({"text": "hi", "prompt_length": 3})", R"({"text": 1})"}) {
+  for (const char* bad : {R"({})", R"({"ids": []})", R"({"ids": [259]})", R"({"ids": [-1]})", R"({"ids": ["a"]})",
+                          R"({"text": ""})", R"({"text": "hi", "prompt_length": 3})", R"({"text": 1})"}) {
     try {
       read(bad);
       ADD_FAILURE() << bad << " was accepted";
@@ -95,7 +101,8 @@ TEST(Scoring, ReadsIdsTextsAndPrompts) {
 TEST(Scoring, WritesTheLineBackWithItsScore) {
   const Json line = Json::parse(R"({"text": "hi", "name": "x"})", "test");
   const Json out = scored_line(line, {{104, 105}}, {{-0.5}});
-  EXPECT_EQ(out.dump(), R"({"text":"hi","name":"x","ids":[104,105],"logprobs":[-0.5],"sum":-0.5,"ppl":1.6487212707001282})");
+  EXPECT_EQ(out.dump(),
+            R"({"text":"hi","name":"x","ids":[104,105],"logprobs":[-0.5],"sum":-0.5,"ppl":1.6487212707001282})");
 }
 
 TEST(Scoring, LatentsAreReadButNotScored) {

@@ -21,7 +21,8 @@ inline at::Tensor random_normal(at::IntArrayRef shape, const char* name) {
 
 // A method of the tiny model with the tiny processor's sizes, by its name and YAML.
 inline std::unique_ptr<Method> tiny_method(const std::string& name, const std::string& yaml = "", int64_t layers = 3) {
-  const std::string processor = "recent: 4\nwidth: 12\nheads: 3\nfeed_forward: 20\ngate_init: -0.3\nout_deviation: 0.2\n";
+  const std::string processor =
+      "recent: 4\nwidth: 12\nheads: 3\nfeed_forward: 20\ngate_init: -0.3\nout_deviation: 0.2\n";
   const std::string rows = "recent: 4\nrecall: 3\n";
   std::string base;
   if (name == "bt") base = processor + "recall: 3\n";
@@ -44,7 +45,8 @@ inline Events some_events(int64_t layers) {
   constexpr int64_t entries = 7, width = 2 * 2 * 8;
   Events events;
   events.layer_end = layers;
-  const at::Tensor kind_EW = at::tensor({1, 1, 2, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0}, at::kChar).view({3, entries});
+  const at::Tensor kind_EW =
+      at::tensor({1, 1, 2, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0}, at::kChar).view({3, entries});
   events.kind_YEW = kind_EW.unsqueeze(0).expand({layers, 3, entries}).contiguous();
   const at::Tensor real = (events.kind_YEW != 0).unsqueeze(-1);
   events.u_YEWC = random_normal({layers, 3, entries, width}, "entries") * real;

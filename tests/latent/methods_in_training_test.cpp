@@ -1,6 +1,5 @@
 // Methods inside the training engine: identities and gradients.
 #include "bt/runtime/teacher_forced.h"
-
 #include "latent/latent_test_support.h"
 
 namespace bt {
@@ -42,7 +41,8 @@ TEST_P(InTraining, ChangesTheLogits) {
   EXPECT_GT(greatest(logits(method.get()) - logits(nullptr)), 1e-6);
 }
 
-INSTANTIATE_TEST_SUITE_P(Trained, InTraining, ::testing::Values("bt", "recent_only", "constant_rewrite", "lora", "steer"),
+INSTANTIATE_TEST_SUITE_P(Trained, InTraining,
+                         ::testing::Values("bt", "recent_only", "constant_rewrite", "lora", "steer"),
                          [](const ::testing::TestParamInfo<std::string>& one) { return one.param; });
 
 class Identity : public InTraining {};
@@ -50,7 +50,8 @@ class Identity : public InTraining {};
 TEST_P(Identity, LeavesTheLogitsUnchanged) {
   const auto method = tiny_method("bt");
   const bool no_output = GetParam() == "no_output";
-  for (int64_t layer = 0; layer < 3; ++layer) method->parameters()->leaf(no_output ? "w_out" : "gate", layer).detach().fill_(no_output ? 0 : -1e9);
+  for (int64_t layer = 0; layer < 3; ++layer)
+    method->parameters()->leaf(no_output ? "w_out" : "gate", layer).detach().fill_(no_output ? 0 : -1e9);
   for (const Order order : {Order::layer_major, Order::step_major}) {
     EXPECT_LE(greatest(logits(method.get(), order) - logits(nullptr, order)), 1e-12);
   }

@@ -19,7 +19,8 @@ TEST_P(RewriteMethod, AllLayersAtOnceEqualLayerByLayer) {
   const Edit stacked = edit_of(*method, events);
   const at::Tensor change = stacked.gate * stacked.delta_YEWC;
   for (int64_t layer = 0; layer < 3; ++layer) {
-    const auto leaves = method->parameters() != nullptr ? method->parameters()->layer_leaves(layer) : std::vector<at::Tensor>();
+    const auto leaves =
+        method->parameters() != nullptr ? method->parameters()->layer_leaves(layer) : std::vector<at::Tensor>();
     const Edit one = method->effects().rewrite->edit(layer_of(events, layer), leaves);
     EXPECT_LE(greatest(change.narrow(0, layer, 1) - one.gate * one.delta_YEWC), 1e-12) << "layer " << layer;
   }
@@ -45,7 +46,8 @@ TEST_P(RewriteMethod, AnEventDoesNotDependOnItsNeighbours) {
   EXPECT_LE(greatest(edit_of(*method, both).delta_YEWC.narrow(1, 1, 1) - edit_of(*method, second).delta_YEWC), 1e-12);
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, RewriteMethod, ::testing::Values("bt", "recent_only", "constant_rewrite", "mean_shift"),
+INSTANTIATE_TEST_SUITE_P(Methods, RewriteMethod,
+                         ::testing::Values("bt", "recent_only", "constant_rewrite", "mean_shift"),
                          [](const ::testing::TestParamInfo<std::string>& one) { return one.param; });
 
 // Entries whose keys are 0.5 times and values 4 times as large, measured by calibration, change by as much more.
@@ -54,7 +56,8 @@ TEST(CacheProcessor, CalibrationTakesTheScaleOfEntriesOut) {
   ASSERT_TRUE(plain->wants_calibration());
   const at::Tensor ratio = at::cat({at::full({16}, 0.5, at::kDouble), at::full({16}, 4.0, at::kDouble)});
   for (int64_t layer = 0; layer < 3; ++layer) {
-    const at::Tensor keys = testing::random_normal({9, 2, 8}, "keys"), values = testing::random_normal({9, 2, 8}, "values");
+    const at::Tensor keys = testing::random_normal({9, 2, 8}, "keys"),
+                     values = testing::random_normal({9, 2, 8}, "values");
     plain->calibrate(layer, keys, values);
     scaled->calibrate(layer, keys * 0.5, values * 4.0);
   }
@@ -102,7 +105,8 @@ at::Tensor delta_of_kind(const Method& method, RowKind kind) {
 
 TEST(CacheProcessor, TheGateIsTheSigmoidOfOneNumberPerLayer) {
   const auto method = tiny_method("bt");
-  for (int64_t layer = 0; layer < 3; ++layer) method->parameters()->leaf("gate", layer).detach().fill_(0.7 * static_cast<double>(layer));
+  for (int64_t layer = 0; layer < 3; ++layer)
+    method->parameters()->leaf("gate", layer).detach().fill_(0.7 * static_cast<double>(layer));
   const at::Tensor gate = edit_of(*method, some_events(3)).gate;
   ASSERT_EQ(gate.numel(), 3);
   for (int64_t layer = 0; layer < 3; ++layer) {
@@ -142,9 +146,11 @@ TEST(ConstantRewrite, ReadsNothing) {
 TEST(ConstantRewrite, CountsRecentSlotsFromTheNewest) {
   const auto method = tiny_method("constant_rewrite");
   const Events events = some_events(3);
-  const at::Tensor table = method->parameters()->stacked()[0], delta = edit_of(*method, events).delta_YEWC;  // 4 recent, then 3 recalled
+  const at::Tensor table = method->parameters()->stacked()[0],
+                   delta = edit_of(*method, events).delta_YEWC;  // 4 recent, then 3 recalled
   const auto expect_slot = [&](int64_t event, int64_t entry, int64_t slot) {
-    EXPECT_TRUE(delta.select(1, event).select(1, entry).equal(table.select(1, slot))) << "event " << event << ", entry " << entry;
+    EXPECT_TRUE(delta.select(1, event).select(1, entry).equal(table.select(1, slot)))
+        << "event " << event << ", entry " << entry;
   };
   expect_slot(0, 0, 1);
   expect_slot(0, 1, 0);
@@ -160,10 +166,12 @@ TEST(MeanShift, LeavesKeysAndMovesValuesTowardsTheirMean) {
   const Events events = some_events(3);
   const Edit edit = edit_of(*method, events);
   EXPECT_EQ(greatest(edit.delta_YEWC.narrow(3, 0, 16)), 0);
-  const at::Tensor values = events.u_YEWC.narrow(3, 16, 16), changed = values + edit.gate * edit.delta_YEWC.narrow(3, 16, 16);
+  const at::Tensor values = events.u_YEWC.narrow(3, 16, 16),
+                   changed = values + edit.gate * edit.delta_YEWC.narrow(3, 16, 16);
   for (const auto& [event, count] : {std::pair<int64_t, int64_t>{0, 3}, {1, 7}}) {
     const at::Tensor real = values.select(1, event).narrow(1, 0, count);
-    EXPECT_LE(greatest(changed.select(1, event).narrow(1, 0, count) - (0.75 * real + 0.25 * real.mean(1, true))), 1e-12);
+    EXPECT_LE(greatest(changed.select(1, event).narrow(1, 0, count) - (0.75 * real + 0.25 * real.mean(1, true))),
+              1e-12);
   }
 }
 

@@ -53,9 +53,12 @@ Chosen naive(const EventRows& events, int64_t e, const RowChoiceOptions& options
   if (begin >= used) return out;
   const int64_t next = events.position_ET[e][used - 1].item<int64_t>() + 1;
   const auto alive = [&](int64_t t) { return !events.alive_ET.defined() || events.alive_ET[e][t].item<bool>(); };
-  const auto in_window = [&](int64_t t) { return events.window == 0 || next - events.position_ET[e][t].item<int64_t>() < events.window; };
+  const auto in_window = [&](int64_t t) {
+    return events.window == 0 || next - events.position_ET[e][t].item<int64_t>() < events.window;
+  };
   std::set<int64_t> newest;
-  for (int64_t t = used - 1; t >= (options.window == "step" ? begin : 0) && static_cast<int64_t>(newest.size()) < options.recent; --t) {
+  for (int64_t t = used - 1;
+       t >= (options.window == "step" ? begin : 0) && static_cast<int64_t>(newest.size()) < options.recent; --t) {
     if (alive(t)) newest.insert(t);
   }
   for (const int64_t t : newest) {
@@ -64,9 +67,12 @@ Chosen naive(const EventRows& events, int64_t e, const RowChoiceOptions& options
   for (int64_t t = options.recall_exclude_first; t < used; ++t) {
     if (alive(t) && in_window(t) && !newest.contains(t)) out.recalled.push_back(t);
   }
-  const auto score = [&](int64_t t) { return options.recall_by == "newest" ? static_cast<double>(t) : events.mass_ET[e][t].item<double>(); };
+  const auto score = [&](int64_t t) {
+    return options.recall_by == "newest" ? static_cast<double>(t) : events.mass_ET[e][t].item<double>();
+  };
   std::stable_sort(out.recalled.begin(), out.recalled.end(), [&](int64_t a, int64_t b) { return score(a) > score(b); });
-  if (static_cast<int64_t>(out.recalled.size()) > options.recall) out.recalled.resize(static_cast<size_t>(options.recall));
+  if (static_cast<int64_t>(out.recalled.size()) > options.recall)
+    out.recalled.resize(static_cast<size_t>(options.recall));
   std::sort(out.recalled.begin(), out.recalled.end());
   return out;
 }
@@ -85,7 +91,8 @@ Chosen chosen_of(const ChosenRows& chosen, int64_t e) {
 
 void expect_naive(const EventRows& events, const RowChoiceOptions& options, const std::string& what) {
   const ChosenRows chosen = choose_rows(events, options);
-  for (int64_t e = 0; e < events.mass_ET.size(0); ++e) EXPECT_EQ(chosen_of(chosen, e), naive(events, e, options)) << what << ", event " << e;
+  for (int64_t e = 0; e < events.mass_ET.size(0); ++e)
+    EXPECT_EQ(chosen_of(chosen, e), naive(events, e, options)) << what << ", event " << e;
 }
 
 TEST(RowChoice, EqualsTheLoop) {
@@ -94,7 +101,11 @@ TEST(RowChoice, EqualsTheLoop) {
     for (const std::string by : {"mass", "newest"}) {
       for (const int64_t recall : {0, 1, 4, 64}) {
         for (const bool evicted : {false, true}) {
-          const RowChoiceOptions options{.recall = recall, .recent = 3, .window = window, .recall_by = by, .recall_exclude_first = recall == 4 ? 2 : 0};
+          const RowChoiceOptions options{.recall = recall,
+                                         .recent = 3,
+                                         .window = window,
+                                         .recall_by = by,
+                                         .recall_exclude_first = recall == 4 ? 2 : 0};
           EventRows events = random_events(++seed, 7, 13, evicted);
           events.window = seed % 3 == 0 ? 6 : 0;
           expect_naive(events, options, window + " " + by + " " + std::to_string(recall) + (evicted ? " evicted" : ""));
@@ -107,7 +118,8 @@ TEST(RowChoice, EqualsTheLoop) {
 TEST(RowChoice, TakesAwkwardSizes) {
   for (const int64_t events : {1, 19}) {
     for (const int64_t rows : {1, 37}) {
-      expect_naive(random_events(5, events, rows, false), {.recall = 5, .recent = 64}, std::to_string(events) + " x " + std::to_string(rows));
+      expect_naive(random_events(5, events, rows, false), {.recall = 5, .recent = 64},
+                   std::to_string(events) + " x " + std::to_string(rows));
     }
   }
   EXPECT_EQ(choose_rows(random_events(5, 0, 4, false), {}).rows_EW.size(0), 0);
@@ -143,7 +155,8 @@ TEST(RandomRecall, DependsOnSequenceBoundaryAndLayerAlone) {
   EXPECT_EQ(random_recall(other_mass, 0), rows);
   EventRows batch = random_events(3, 3, 30, false);  // the same event as the last of three
   batch.layer = 2;
-  for (auto member : {&EventRows::rows_E, &EventRows::step_begin_E, &EventRows::source_E, &EventRows::ordinal_E}) (batch.*member)[2] = (base.*member)[0];
+  for (auto member : {&EventRows::rows_E, &EventRows::step_begin_E, &EventRows::source_E, &EventRows::ordinal_E})
+    (batch.*member)[2] = (base.*member)[0];
   EXPECT_EQ(random_recall(batch, 2), rows);
   EXPECT_NE(random_recall(one_event(8, 1, 2), 0), rows);
   EXPECT_NE(random_recall(one_event(7, 2, 2), 0), rows);

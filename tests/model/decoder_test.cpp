@@ -21,7 +21,8 @@ at::Tensor plain_rms_norm(const at::Tensor& x, const at::Tensor& weight, double 
 }
 
 TEST(RmsNorm, EqualsItsFormulaWithGradients) {
-  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{37, 11}, {1, 16}, {3, 5, 7}, {0, 4}, {601, 3}, {19, 1}}) {
+  for (const std::vector<int64_t>& shape :
+       {std::vector<int64_t>{37, 11}, {1, 16}, {3, 5, 7}, {0, 4}, {601, 3}, {19, 1}}) {
     const at::Tensor x = random(shape, true), weight = random({shape.back()}, true), probe = random(shape);
     const at::Tensor y = rms_norm(x, weight, 0.1), plain = plain_rms_norm(x, weight, 0.1);
     EXPECT_LT(greatest_difference(y, plain), 1e-13);
@@ -133,7 +134,9 @@ TEST(Rotate, EqualsTheComplexProductOnStridedInputOfEveryType) {
     const double tolerance = type == at::kDouble ? 1e-14 : type == at::kFloat ? 2e-6 : 1e-2;
     const at::Tensor turned = rotate(x, angles), probe = random(turned.sizes());
     EXPECT_LT(greatest_difference(turned, plain), tolerance);
-    EXPECT_LT(greatest_difference(gradients((turned.to(at::kDouble) * probe).sum(), {wide})[0], gradients((plain * probe).sum(), {wide})[0]), tolerance);
+    EXPECT_LT(greatest_difference(gradients((turned.to(at::kDouble) * probe).sum(), {wide})[0],
+                                  gradients((plain * probe).sum(), {wide})[0]),
+              tolerance);
     EXPECT_LT(greatest_difference(rotate(turned, angles, /*inverse=*/true), x), tolerance);
   }
   EXPECT_EQ(rotate(random({0, 2, 6}), rotary(rope_config({}), at::empty({0}, at::kLong), at::kDouble)).numel(), 0);

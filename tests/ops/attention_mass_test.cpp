@@ -9,8 +9,10 @@ using testing::plain_attention;
 using testing::random_problem;
 
 at::Tensor mass(const CacheProblem& problem, const at::Tensor& voters_B) {
-  const ops::Attended attended = ops::segment_attention(problem.q_BSHD, problem.query_length_B, problem.kv, problem.spec);
-  return ops::attention_mass(problem.q_BSHD, attended.lse_BSH, problem.query_length_B, voters_B, problem.kv, problem.spec);
+  const ops::Attended attended =
+      ops::segment_attention(problem.q_BSHD, problem.query_length_B, problem.kv, problem.spec);
+  return ops::attention_mass(problem.q_BSHD, attended.lse_BSH, problem.query_length_B, voters_B, problem.kv,
+                             problem.spec);
 }
 
 // Mean over the newest voters and all heads of the dense probabilities.
@@ -18,7 +20,8 @@ at::Tensor plain_mass(const CacheProblem& problem, const at::Tensor& voters_B) {
   const at::Tensor p_BSHT = plain_attention(problem).p_BSHT;
   at::Tensor mass_BT = at::zeros({p_BSHT.size(0), p_BSHT.size(3)}, at::kDouble);
   for (int64_t b = 0; b < p_BSHT.size(0); ++b) {
-    const int64_t queries = problem.query_length_B[b].item<int64_t>(), voters = std::min(voters_B[b].item<int64_t>(), queries);
+    const int64_t queries = problem.query_length_B[b].item<int64_t>(),
+                  voters = std::min(voters_B[b].item<int64_t>(), queries);
     if (voters > 0) mass_BT[b] = p_BSHT[b].narrow(0, queries - voters, voters).mean(at::IntArrayRef{0, 1});
   }
   return mass_BT;
@@ -36,17 +39,23 @@ TEST_P(AttentionMass, IsTheVotersMeanProbability) {
 
 TEST_P(AttentionMass, OfEveryQuerySumsToTheShareThatSeesSomething) {
   const CacheProblem problem = random_problem(GetParam());
-  const at::Tensor sees_BS = ops::visible_BST(problem.query_length_B, GetParam().queries, problem.kv, problem.spec.window).any(2);
+  const at::Tensor sees_BS =
+      ops::visible_BST(problem.query_length_B, GetParam().queries, problem.kv, problem.spec.window).any(2);
   const at::Tensor share_B = sees_BS.sum(1).to(at::kDouble) / problem.query_length_B.clamp_min(1);
   testing::expect_near(mass(problem, problem.query_length_B).sum(1), share_B, 1e-12);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, AttentionMass, ::testing::Values(
-    CacheShape{.name = "usual"}, CacheShape{.name = "one_sequence", .batch = 1}, CacheShape{.name = "nineteen_sequences", .batch = 19},
-    CacheShape{.name = "one_row", .queries = 1, .rows = 1}, CacheShape{.name = "thirty_seven_rows", .batch = 2, .queries = 37, .rows = 37},
-    CacheShape{.name = "no_queries", .queries = 0}, CacheShape{.name = "every_head_its_own", .heads = 3, .groups = 3},
-    CacheShape{.name = "one_group", .heads = 6, .groups = 1}, CacheShape{.name = "window", .window = 5}, CacheShape{.name = "cap", .softcap = 0.8},
-    CacheShape{.name = "everything", .batch = 5, .softcap = 1.2, .window = 7, .dead_rows = true}),
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, AttentionMass,
+    ::testing::Values(CacheShape{.name = "usual"}, CacheShape{.name = "one_sequence", .batch = 1},
+                      CacheShape{.name = "nineteen_sequences", .batch = 19},
+                      CacheShape{.name = "one_row", .queries = 1, .rows = 1},
+                      CacheShape{.name = "thirty_seven_rows", .batch = 2, .queries = 37, .rows = 37},
+                      CacheShape{.name = "no_queries", .queries = 0},
+                      CacheShape{.name = "every_head_its_own", .heads = 3, .groups = 3},
+                      CacheShape{.name = "one_group", .heads = 6, .groups = 1},
+                      CacheShape{.name = "window", .window = 5}, CacheShape{.name = "cap", .softcap = 0.8},
+                      CacheShape{.name = "everything", .batch = 5, .softcap = 1.2, .window = 7, .dead_rows = true}),
     [](const ::testing::TestParamInfo<CacheShape>& one) { return one.param.name; });
 
 TEST(AttentionMassOp, EverySequenceHasItsOwnVoters) {

@@ -9,7 +9,11 @@ using testing::strided;
 constexpr int64_t kEvents = 3, kGroups = 2, kRows = 7, kWidth = 3, kEntry = 2 * kGroups * kWidth;
 
 KvView cache(at::ScalarType dtype = at::kDouble) {
-  return {strided(random_normal({kEvents, kGroups, kRows, kWidth}, "k", dtype)), strided(random_normal({kEvents, kGroups, kRows, kWidth}, "v", dtype)), {}, {}, {}};
+  return {strided(random_normal({kEvents, kGroups, kRows, kWidth}, "k", dtype)),
+          strided(random_normal({kEvents, kGroups, kRows, kWidth}, "v", dtype)),
+          {},
+          {},
+          {}};
 }
 
 at::Tensor some_rows() { return at::tensor({0, 6, -1, 3, -1, -1, 2, 5, 1}, at::kLong).view({kEvents, 3}); }
@@ -47,7 +51,8 @@ TEST(GatherRows, PutsKeysAndValuesSideBySide) {
 
 TEST(GatherRows, TakesEmptySizes) {
   const KvView kv = cache();
-  EXPECT_EQ(ops::gather_rows(kv, at::empty({kEvents, 0}, at::kLong)).sizes(), (std::vector<int64_t>{kEvents, 0, kEntry}));
+  EXPECT_EQ(ops::gather_rows(kv, at::empty({kEvents, 0}, at::kLong)).sizes(),
+            (std::vector<int64_t>{kEvents, 0, kEntry}));
   const KvView no_rows{kv.k_BGTD.narrow(2, 0, 0), kv.v_BGTD.narrow(2, 0, 0), {}, {}, {}};
   EXPECT_EQ(ops::gather_rows(no_rows, at::full({kEvents, 2}, -1, at::kLong)).abs().max().item<double>(), 0);
   const KvView no_events{kv.k_BGTD.narrow(0, 0, 0), kv.v_BGTD.narrow(0, 0, 0), {}, {}, {}};
@@ -66,13 +71,17 @@ TEST(GatherRows, RefusesARowThatIsNotThere) {
   const KvView kv = cache();
   EXPECT_THROW(ops::gather_rows(kv, at::full({kEvents, 1}, kRows, at::kLong)), c10::Error);
   const at::Tensor entry = at::zeros({kEvents, 1, kEntry}, at::kDouble);
-  EXPECT_THROW(ops::edit_rows_(kv, at::full({kEvents, 1}, kRows, at::kLong), entry, entry, at::ones({1}, at::kDouble)), c10::Error);
+  EXPECT_THROW(ops::edit_rows_(kv, at::full({kEvents, 1}, kRows, at::kLong), entry, entry, at::ones({1}, at::kDouble)),
+               c10::Error);
 }
 
 TEST(GatherRows, GradientsEqualDifferences) {
   const KvView kv = cache();
-  testing::expect_gradients([&](const std::vector<at::Tensor>& x) { return ops::gather_rows({x[0], x[1], {}, {}, {}}, some_rows()); },
-                            {kv.k_BGTD.contiguous(), kv.v_BGTD.contiguous()});
+  testing::expect_gradients(
+      [&](const std::vector<at::Tensor>& x) {
+        return ops::gather_rows({x[0], x[1], {}, {}, {}}, some_rows());
+      },
+      {kv.k_BGTD.contiguous(), kv.v_BGTD.contiguous()});
 }
 
 TEST(PutRows, WritesTheNamedRowsOfACopy) {
@@ -102,7 +111,8 @@ TEST(PutRows, GradientsEqualDifferences) {
 TEST(EditRows, AddsTheGatedChangeInPlaceAndLeavesOtherRows) {
   const KvView kv = cache();
   KvView expected = copy(kv);
-  const at::Tensor rows_EW = some_rows(), u_EWC = ops::gather_rows(kv, rows_EW), delta_EWC = random_normal({kEvents, 3, kEntry}, "delta");
+  const at::Tensor rows_EW = some_rows(), u_EWC = ops::gather_rows(kv, rows_EW),
+                   delta_EWC = random_normal({kEvents, 3, kEntry}, "delta");
   each_row(rows_EW, [&](int64_t e, int64_t w, int64_t row) {
     const at::Tensor change = 0.25 * delta_EWC[e][w].view({2, kGroups, kWidth});
     expected.k_BGTD[e].select(1, row).add_(change[0]);
@@ -115,7 +125,8 @@ TEST(EditRows, AddsTheGatedChangeInPlaceAndLeavesOtherRows) {
 
 TEST(EditRows, TakesAGateOfEveryShapeThatBroadcasts) {
   const at::Tensor rows_EW = some_rows(), delta_EWC = random_normal({kEvents, 3, kEntry}, "delta");
-  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{1, 1, 1}, {kEvents, 1, 1}, {3, 1}, {kEvents, 3, kEntry}}) {
+  for (const std::vector<int64_t>& shape :
+       {std::vector<int64_t>{1, 1, 1}, {kEvents, 1, 1}, {3, 1}, {kEvents, 3, kEntry}}) {
     const KvView kv = cache();
     const at::Tensor u_EWC = ops::gather_rows(kv, rows_EW), gate = random_normal(shape, "gate");
     ops::edit_rows_(kv, rows_EW, u_EWC, delta_EWC, gate);
@@ -126,7 +137,8 @@ TEST(EditRows, TakesAGateOfEveryShapeThatBroadcasts) {
 
 TEST(EditRows, RoundsOnceToTheCachesType) {
   const KvView kv = cache(at::kBFloat16);
-  const at::Tensor rows_EW = some_rows(), u_EWC = ops::gather_rows(kv, rows_EW), delta_EWC = random_normal({kEvents, 3, kEntry}, "delta", at::kFloat);
+  const at::Tensor rows_EW = some_rows(), u_EWC = ops::gather_rows(kv, rows_EW),
+                   delta_EWC = random_normal({kEvents, 3, kEntry}, "delta", at::kFloat);
   ops::edit_rows_(kv, rows_EW, u_EWC, delta_EWC, at::full({1}, 0.3f, at::kFloat));
   const at::Tensor expected = (u_EWC.to(at::kFloat) + 0.3f * delta_EWC).to(at::kBFloat16);
   const at::Tensor named = (rows_EW >= 0).unsqueeze(2);

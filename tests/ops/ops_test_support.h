@@ -64,7 +64,8 @@ inline CacheProblem random_problem(const CacheShape& shape) {
   for (int64_t b = 0; b < shape.batch; ++b) {
     const int64_t length = b == 0 ? shape.rows : 1 + static_cast<int64_t>(rng.below(static_cast<uint64_t>(shape.rows)));
     const int64_t most = std::min(shape.queries, length);
-    const int64_t queries = b == 1 ? 0 : (b == 0 ? most : static_cast<int64_t>(rng.below(static_cast<uint64_t>(most + 1))));
+    const int64_t queries =
+        b == 1 ? 0 : (b == 0 ? most : static_cast<int64_t>(rng.below(static_cast<uint64_t>(most + 1))));
     kv.length_B[b] = length;
     problem.query_length_B[b] = queries;
     int64_t position = 0;
@@ -96,9 +97,12 @@ inline bool sees(const CacheProblem& problem, int64_t b, int64_t s, int64_t t) {
 }
 
 inline PlainAttention plain_attention(const CacheProblem& problem) {
-  const at::Tensor q = problem.q_BSHD.to(at::kDouble), k = problem.kv.k_BGTD.to(at::kDouble), v = problem.kv.v_BGTD.to(at::kDouble);
-  const int64_t batch = q.size(0), queries = q.size(1), heads = q.size(2), width = q.size(3), groups = k.size(1), rows = k.size(2);
-  PlainAttention plain{at::zeros_like(q), at::full({batch, queries, heads}, -std::numeric_limits<double>::infinity(), at::kDouble),
+  const at::Tensor q = problem.q_BSHD.to(at::kDouble), k = problem.kv.k_BGTD.to(at::kDouble),
+                   v = problem.kv.v_BGTD.to(at::kDouble);
+  const int64_t batch = q.size(0), queries = q.size(1), heads = q.size(2), width = q.size(3), groups = k.size(1),
+                rows = k.size(2);
+  PlainAttention plain{at::zeros_like(q),
+                       at::full({batch, queries, heads}, -std::numeric_limits<double>::infinity(), at::kDouble),
                        at::zeros({batch, queries, heads, rows}, at::kDouble)};
   const auto q_at = q.accessor<double, 4>(), k_at = k.accessor<double, 4>(), v_at = v.accessor<double, 4>();
   auto out = plain.out_BSHD.accessor<double, 4>(), p = plain.p_BSHT.accessor<double, 4>();
@@ -140,7 +144,8 @@ inline void expect_near(const at::Tensor& a, const at::Tensor& b, double toleran
 }
 
 // Every element of every input's gradient against central differences, for a random projection of the output.
-inline void expect_gradients(const std::function<at::Tensor(const std::vector<at::Tensor>&)>& f, const std::vector<at::Tensor>& inputs) {
+inline void expect_gradients(const std::function<at::Tensor(const std::vector<at::Tensor>&)>& f,
+                             const std::vector<at::Tensor>& inputs) {
   std::vector<at::Tensor> leaves;
   for (const at::Tensor& input : inputs) leaves.push_back(input.detach().clone().requires_grad_());
   const at::Tensor out = f(leaves), projection = random_normal(out.sizes(), "projection");
@@ -158,7 +163,8 @@ inline void expect_gradients(const std::function<at::Tensor(const std::vector<at
       };
       const double numeric = (at_value(value + step) - at_value(value - step)) / (2 * step);
       flat[n] = value;
-      ASSERT_NEAR(analytic[n].item<double>(), numeric, 1e-6 * std::max(1.0, std::abs(numeric))) << "input " << i << ", element " << n;
+      ASSERT_NEAR(analytic[n].item<double>(), numeric, 1e-6 * std::max(1.0, std::abs(numeric)))
+          << "input " << i << ", element " << n;
     }
   }
 }

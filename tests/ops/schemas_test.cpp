@@ -6,12 +6,14 @@
 namespace bt {
 namespace {
 
-std::optional<c10::OperatorHandle> find(const char* name) { return c10::Dispatcher::singleton().findSchema({name, ""}); }
+std::optional<c10::OperatorHandle> find(const char* name) {
+  return c10::Dispatcher::singleton().findSchema({name, ""});
+}
 
 TEST(Schemas, EveryOperatorIsRegisteredAndDefinedOnCpuAndCuda) {
   ASSERT_TRUE(ops::select_top(at::zeros({1, 1}), 1).defined());  // the library is loaded
-  for (const char* name : {"bt::segment_attention", "bt::segment_attention_backward", "bt::attention_mass", "bt::select_top", "bt::gather_rows", "bt::edit_rows_",
-                           "bt::put_rows", "bt::visible"}) {
+  for (const char* name : {"bt::segment_attention", "bt::segment_attention_backward", "bt::attention_mass",
+                           "bt::select_top", "bt::gather_rows", "bt::edit_rows_", "bt::put_rows", "bt::visible"}) {
     const auto op = find(name);
     ASSERT_TRUE(op.has_value()) << name;
     EXPECT_TRUE(op->hasComputedKernelForDispatchKey(c10::DispatchKey::CPU)) << name;
@@ -21,8 +23,8 @@ TEST(Schemas, EveryOperatorIsRegisteredAndDefinedOnCpuAndCuda) {
 
 TEST(Schemas, OnlyEditRowsMutates) {
   EXPECT_TRUE(find("bt::edit_rows_")->schema().is_mutable());
-  for (const char* name : {"bt::segment_attention", "bt::segment_attention_backward", "bt::attention_mass", "bt::select_top", "bt::gather_rows", "bt::put_rows",
-                           "bt::visible"}) {
+  for (const char* name : {"bt::segment_attention", "bt::segment_attention_backward", "bt::attention_mass",
+                           "bt::select_top", "bt::gather_rows", "bt::put_rows", "bt::visible"}) {
     EXPECT_FALSE(find(name)->schema().is_mutable()) << name;
   }
 }

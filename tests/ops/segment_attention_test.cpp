@@ -27,7 +27,8 @@ TEST_P(SegmentAttention, EqualsTheLoopsOverScalars) {
 
 TEST_P(SegmentAttention, SeesWhatVisibleSays) {
   const CacheProblem problem = random_problem(GetParam());
-  const at::Tensor visible_BST = ops::visible_BST(problem.query_length_B, problem.q_BSHD.size(1), problem.kv, problem.spec.window);
+  const at::Tensor visible_BST =
+      ops::visible_BST(problem.query_length_B, problem.q_BSHD.size(1), problem.kv, problem.spec.window);
   ASSERT_EQ(visible_BST.sizes(), (std::vector<int64_t>{GetParam().batch, GetParam().queries, GetParam().rows}));
   for (int64_t b = 0; b < GetParam().batch; ++b) {
     for (int64_t s = 0; s < GetParam().queries; ++s) {
@@ -41,10 +42,12 @@ TEST_P(SegmentAttention, SeesWhatVisibleSays) {
 // By autograd through the differentiable form, in which the scores are kept.
 ops::AttentionGradients recorded_gradients(const CacheProblem& problem, const at::Tensor& d_out_BSHD) {
   if (d_out_BSHD.numel() == 0) {
-    return {at::zeros_like(problem.q_BSHD), at::zeros(problem.kv.k_BGTD.sizes(), at::kDouble), at::zeros(problem.kv.v_BGTD.sizes(), at::kDouble)};
+    return {at::zeros_like(problem.q_BSHD), at::zeros(problem.kv.k_BGTD.sizes(), at::kDouble),
+            at::zeros(problem.kv.v_BGTD.sizes(), at::kDouble)};
   }
   const at::Tensor q = problem.q_BSHD.detach().clone().requires_grad_();
-  const at::Tensor k = problem.kv.k_BGTD.detach().clone().requires_grad_(), v = problem.kv.v_BGTD.detach().clone().requires_grad_();
+  const at::Tensor k = problem.kv.k_BGTD.detach().clone().requires_grad_(),
+                   v = problem.kv.v_BGTD.detach().clone().requires_grad_();
   KvView kv = problem.kv;
   kv.k_BGTD = k;
   kv.v_BGTD = v;
@@ -57,23 +60,28 @@ TEST_P(SegmentAttention, BackwardEqualsAutograd) {
   const CacheProblem problem = random_problem(GetParam());
   const at::Tensor d_out_BSHD = testing::random_normal(problem.q_BSHD.sizes(), "d_out", GetParam().dtype);
   const ops::AttentionGradients expected = recorded_gradients(problem, d_out_BSHD);
-  const ops::AttentionGradients found =
-      ops::segment_attention_backward(d_out_BSHD, problem.q_BSHD, problem.query_length_B, problem.kv, problem.spec, attend(problem));
+  const ops::AttentionGradients found = ops::segment_attention_backward(
+      d_out_BSHD, problem.q_BSHD, problem.query_length_B, problem.kv, problem.spec, attend(problem));
   const double tolerance = GetParam().dtype == at::kFloat ? 1e-4 : 1e-11;
   testing::expect_near(found.q_BSHD, expected.q_BSHD, tolerance);
   testing::expect_near(found.k_BGTD, expected.k_BGTD, tolerance);
   testing::expect_near(found.v_BGTD, expected.v_BGTD, tolerance);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, SegmentAttention, ::testing::Values(
-    CacheShape{.name = "usual"}, CacheShape{.name = "float", .dtype = at::kFloat},
-    CacheShape{.name = "one_sequence", .batch = 1}, CacheShape{.name = "nineteen_sequences", .batch = 19, .queries = 3},
-    CacheShape{.name = "one_row", .queries = 1, .rows = 1}, CacheShape{.name = "thirty_seven_rows", .batch = 2, .queries = 37, .rows = 37},
-    CacheShape{.name = "no_queries", .queries = 0}, CacheShape{.name = "every_head_its_own", .heads = 3, .groups = 3},
-    CacheShape{.name = "one_group", .heads = 5, .groups = 1}, CacheShape{.name = "odd_width", .width = 1},
-    CacheShape{.name = "window", .window = 5}, CacheShape{.name = "window_of_one", .window = 1}, CacheShape{.name = "cap", .softcap = 0.8},
-    CacheShape{.name = "dead_rows", .dead_rows = true},
-    CacheShape{.name = "everything", .batch = 5, .softcap = 1.2, .window = 7, .dead_rows = true}),
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, SegmentAttention,
+    ::testing::Values(CacheShape{.name = "usual"}, CacheShape{.name = "float", .dtype = at::kFloat},
+                      CacheShape{.name = "one_sequence", .batch = 1},
+                      CacheShape{.name = "nineteen_sequences", .batch = 19, .queries = 3},
+                      CacheShape{.name = "one_row", .queries = 1, .rows = 1},
+                      CacheShape{.name = "thirty_seven_rows", .batch = 2, .queries = 37, .rows = 37},
+                      CacheShape{.name = "no_queries", .queries = 0},
+                      CacheShape{.name = "every_head_its_own", .heads = 3, .groups = 3},
+                      CacheShape{.name = "one_group", .heads = 5, .groups = 1},
+                      CacheShape{.name = "odd_width", .width = 1}, CacheShape{.name = "window", .window = 5},
+                      CacheShape{.name = "window_of_one", .window = 1}, CacheShape{.name = "cap", .softcap = 0.8},
+                      CacheShape{.name = "dead_rows", .dead_rows = true},
+                      CacheShape{.name = "everything", .batch = 5, .softcap = 1.2, .window = 7, .dead_rows = true}),
     [](const ::testing::TestParamInfo<CacheShape>& one) { return one.param.name; });
 
 TEST(SegmentAttentionOp, TakesNoSequences) {
@@ -93,7 +101,8 @@ TEST(SegmentAttentionOp, AQueryThatSeesNothingGivesZeroAndMinusInfinity) {
 // The same with ATen operators that stay in the half type throughout.
 at::Tensor composition(const CacheProblem& problem) {
   const int64_t share = problem.q_BSHD.size(2) / problem.kv.k_BGTD.size(1);
-  const at::Tensor hidden = ops::visible_BST(problem.query_length_B, problem.q_BSHD.size(1), problem.kv, 0).logical_not().unsqueeze(1);
+  const at::Tensor hidden =
+      ops::visible_BST(problem.query_length_B, problem.q_BSHD.size(1), problem.kv, 0).logical_not().unsqueeze(1);
   const at::Tensor k = problem.kv.k_BGTD.repeat_interleave(share, 1), v = problem.kv.v_BGTD.repeat_interleave(share, 1);
   const at::Tensor scores = at::matmul(problem.q_BSHD.transpose(1, 2), k.transpose(2, 3)) * problem.spec.scale;
   return at::matmul(scores.masked_fill(hidden, -1e4).softmax(-1), v).transpose(1, 2);
@@ -102,7 +111,8 @@ at::Tensor composition(const CacheProblem& problem) {
 class HalfAttention : public ::testing::TestWithParam<at::ScalarType> {};
 
 TEST_P(HalfAttention, ErrsAtMostTwiceAsMuchAsPlainOperators) {
-  const CacheProblem problem = random_problem({.name = "half", .batch = 1, .queries = 19, .rows = 37, .width = 16, .dtype = GetParam()});
+  const CacheProblem problem =
+      random_problem({.name = "half", .batch = 1, .queries = 19, .rows = 37, .width = 16, .dtype = GetParam()});
   const at::Tensor exact = plain_attention(problem).out_BSHD;
   const auto error = [&](const at::Tensor& out) { return (out.to(at::kDouble) - exact).abs().max().item<double>(); };
   const ops::Attended attended = attend(problem);
@@ -113,11 +123,21 @@ TEST_P(HalfAttention, ErrsAtMostTwiceAsMuchAsPlainOperators) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, HalfAttention, ::testing::Values(at::kBFloat16, at::kHalf),
-                         [](const ::testing::TestParamInfo<at::ScalarType>& one) { return std::string(c10::toString(one.param)); });
+                         [](const ::testing::TestParamInfo<at::ScalarType>& one) {
+                           return std::string(c10::toString(one.param));
+                         });
 
 TEST(SegmentAttentionOp, GradientsEqualDifferences) {
-  for (const CacheShape& shape : {CacheShape{.name = "plain", .queries = 3, .rows = 5, .heads = 2, .groups = 1, .width = 3},
-                                  CacheShape{.name = "capped", .batch = 2, .queries = 2, .rows = 4, .width = 2, .softcap = 0.7, .window = 4, .dead_rows = true}}) {
+  for (const CacheShape& shape :
+       {CacheShape{.name = "plain", .queries = 3, .rows = 5, .heads = 2, .groups = 1, .width = 3},
+        CacheShape{.name = "capped",
+        .batch = 2,
+        .queries = 2,
+        .rows = 4,
+        .width = 2,
+        .softcap = 0.7,
+        .window = 4,
+        .dead_rows = true}}) {
     const CacheProblem problem = random_problem(shape);
     testing::expect_gradients(
         [&](const std::vector<at::Tensor>& x) {

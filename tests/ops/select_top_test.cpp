@@ -26,7 +26,8 @@ Rows naive(const at::Tensor& mass_ET, int64_t k) {
     for (int64_t t = 0; t < mass_ET.size(1); ++t) {
       if (mass_ET[e][t].item<double>() >= 0) rows.push_back(t);
     }
-    std::stable_sort(rows.begin(), rows.end(), [&](int64_t a, int64_t b) { return mass_ET[e][a].item<double>() > mass_ET[e][b].item<double>(); });
+    std::stable_sort(rows.begin(), rows.end(),
+                     [&](int64_t a, int64_t b) { return mass_ET[e][a].item<double>() > mass_ET[e][b].item<double>(); });
     if (static_cast<int64_t>(rows.size()) > k) rows.resize(static_cast<size_t>(k));
     std::sort(rows.begin(), rows.end());
     rows.resize(static_cast<size_t>(std::min(k, mass_ET.size(1))), -1);
@@ -37,7 +38,9 @@ Rows naive(const at::Tensor& mass_ET, int64_t k) {
 
 // The form that serves every device without a kernel of its own, here on CPU tensors.
 at::Tensor sorted_form(const at::Tensor& mass_ET, int64_t k) {
-  const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("bt::select_top", "").typed<at::Tensor(const at::Tensor&, int64_t)>();
+  const auto op = c10::Dispatcher::singleton()
+                      .findSchemaOrThrow("bt::select_top", "")
+                      .typed<at::Tensor(const at::Tensor&, int64_t)>();
   return op.redispatch(c10::DispatchKeySet(c10::DispatchKey::Meta), mass_ET, k);
 }
 
@@ -56,7 +59,8 @@ TEST(SelectTop, EqualsTheNaiveChoiceOnEverySize) {
     for (const int64_t rows : {0, 1, 2, 37}) {
       const at::Tensor mass_ET = random_mass(events, rows);
       for (const int64_t k : {0, 1, 3, 32, 64}) {
-        EXPECT_EQ(as_rows(ops::select_top(mass_ET, k)), naive(mass_ET, k)) << events << " events, " << rows << " rows, k " << k;
+        EXPECT_EQ(as_rows(ops::select_top(mass_ET, k)), naive(mass_ET, k))
+            << events << " events, " << rows << " rows, k " << k;
       }
     }
   }

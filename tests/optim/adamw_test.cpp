@@ -1,10 +1,10 @@
 #include "bt/optim/adamw.h"
 
-#include <cmath>
-#include <limits>
-
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
 
 namespace bt {
 namespace {

@@ -27,9 +27,7 @@ TEST(Schedule, ConstantKeepsThePeak) {
   EXPECT_DOUBLE_EQ(learning_rate(schedule, 4), 0.3);
 }
 
-TEST(Schedule, ARunOfOneStepUsesThePeak) {
-  EXPECT_DOUBLE_EQ(learning_rate({.peak = 1, .total_steps = 1}, 0), 1);
-}
+TEST(Schedule, ARunOfOneStepUsesThePeak) { EXPECT_DOUBLE_EQ(learning_rate({.peak = 1, .total_steps = 1}, 0), 1); }
 
 TEST(Schedule, AWarmUpLongerThanTheRunNeverReachesThePeak) {
   EXPECT_DOUBLE_EQ(learning_rate({.peak = 1, .warmup_steps = 10, .total_steps = 4}, 3), 0.4);

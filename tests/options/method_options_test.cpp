@@ -88,7 +88,8 @@ TEST(BtOptions, RecentOnlyHasNoRecallKeys) {
 }
 
 TEST(TriggerConfig, ResolvesToTheOptionsOfBoundaries) {
-  const BtOptions options = read_bt("{rewrite_at: before_newline, trigger: {kind: tokens, token_ids: [3, 9], max_calls: 2}}");
+  const BtOptions options =
+      read_bt("{rewrite_at: before_newline, trigger: {kind: tokens, token_ids: [3, 9], max_calls: 2}}");
   const TriggerOptions trigger = options.resolved_trigger();
   EXPECT_EQ(trigger.kind, "tokens");
   EXPECT_EQ(trigger.token_ids, (std::vector<int32_t>{3, 9}));

@@ -1,8 +1,8 @@
 #include "bt/options/train_options.h"
 
-#include <fstream>
-
 #include <gmock/gmock.h>
+
+#include <fstream>
 
 #include "bt/core/error.h"
 
@@ -82,7 +82,8 @@ TEST(ExperimentOptions, ResolvedConfigReadsBackEqual) {
   const std::string written = write_options_yaml(options);
   ExperimentOptions again = read(written);
   EXPECT_EQ(write_options_yaml(again), written);
-  EXPECT_THAT(config_differences(parse_yaml(written, "a"), parse_yaml(write_options_yaml(again), "b")), ::testing::IsEmpty());
+  EXPECT_THAT(config_differences(parse_yaml(written, "a"), parse_yaml(write_options_yaml(again), "b")),
+              ::testing::IsEmpty());
 }
 
 TEST(ExperimentOptions, ValidationNeedsAFile) {
@@ -91,13 +92,15 @@ TEST(ExperimentOptions, ValidationNeedsAFile) {
 
 TEST(ModelOptions, IsAFolderOrSizesButNotBoth) {
   EXPECT_THAT(usage_error([] { read(kSft, {"model.layers=2"}); }), HasSubstr("model.path and sizes"));
-  EXPECT_THAT(usage_error([] { read("{run: {out: a}, model: {layers: 2}, data: {train: [a]}}"); }), HasSubstr("only some"));
+  EXPECT_THAT(usage_error([] { read("{run: {out: a}, model: {layers: 2}, data: {train: [a]}}"); }),
+              HasSubstr("only some"));
   EXPECT_THAT(usage_error([] { read("{run: {out: a}, data: {train: [a]}}"); }), HasSubstr("no model"));
 }
 
 TEST(ModelOptions, ScratchConfigFillsWhatIsAbsent) {
   const ExperimentOptions options = read(
-      "{run: {out: a}, data: {train: [a]}, model: {tokenizer: bytes, hidden_size: 48, intermediate_size: 100, layers: 3, "
+      "{run: {out: a}, data: {train: [a]}, model: {tokenizer: bytes, hidden_size: 48, intermediate_size: 100, layers: "
+      "3, "
       "heads: 6, kv_heads: 2}}");
   const auto tokenizer = load_tokenizer("bytes");
   const ModelConfig config = options.model.scratch_config(*tokenizer);
@@ -111,7 +114,8 @@ TEST(ModelOptions, ScratchConfigFillsWhatIsAbsent) {
 
 TEST(ModelOptions, RefusesHeadsThatDoNotFit) {
   const std::string scratch =
-      "{run: {out: a}, data: {train: [a]}, model: {tokenizer: bytes, hidden_size: 48, intermediate_size: 9, layers: 1, heads: ";
+      "{run: {out: a}, data: {train: [a]}, model: {tokenizer: bytes, hidden_size: 48, intermediate_size: 9, layers: 1, "
+      "heads: ";
   EXPECT_THAT(usage_error([&] { read(scratch + "5}}"); }), HasSubstr("divisor of 48"));
   EXPECT_THAT(usage_error([&] { read(scratch + "16}}"); }), HasSubstr("even head width"));
   EXPECT_THAT(usage_error([&] { read(scratch + "6, kv_heads: 4}}"); }), HasSubstr("model.kv_heads"));
@@ -129,7 +133,8 @@ TEST(TrainOptions, BpttStepsIsACountOrFull) {
   EXPECT_EQ(read(kSft, {"train.bptt_steps=3"}).train.boundaries_per_graph(), 3);
   EXPECT_EQ(read(kSft, {"train.bptt_steps=full"}).train.boundaries_per_graph(), 0);
   for (const char* bad : {"0", "-1", "ful", "1.5", "2x", "''"}) {
-    EXPECT_THAT(usage_error([&] { read(kSft, {std::string("train.bptt_steps=") + bad}); }), HasSubstr("bptt_steps")) << bad;
+    EXPECT_THAT(usage_error([&] { read(kSft, {std::string("train.bptt_steps=") + bad}); }), HasSubstr("bptt_steps"))
+        << bad;
   }
 }
 
@@ -148,8 +153,10 @@ TEST(RunOptions, KnowsItsDevices) {
 }
 
 TEST(ConfigDifferences, NameEveryKeyThatMayNotChange) {
-  const ConfigNode before = parse_yaml("{run: {out: a, seed: 1}, train: {betas: [0.9, 0.95]}, log: {every: 1}}", "before");
-  const ConfigNode after = parse_yaml("{run: {out: b, seed: 2}, train: {betas: [0.9]}, log: {every: 2}, x: 1}", "after");
+  const ConfigNode before =
+      parse_yaml("{run: {out: a, seed: 1}, train: {betas: [0.9, 0.95]}, log: {every: 1}}", "before");
+  const ConfigNode after =
+      parse_yaml("{run: {out: b, seed: 2}, train: {betas: [0.9]}, log: {every: 2}, x: 1}", "after");
   const auto differences = config_differences(before, after);
   ASSERT_EQ(differences.size(), 4u);
   EXPECT_EQ(differences[0].key, "run.seed");

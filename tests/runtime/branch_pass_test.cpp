@@ -57,18 +57,22 @@ TEST_P(Branches, OnePassEqualsOneSequencePerBranch) {
     for (int64_t layer = 0; layer < backbone_.decoder.config.layers; ++layer) {
       const AttentionSpec spec = backbone_.decoder.attention(layer);
       at::Tensor visible = prefix.position_T.unsqueeze(0) <= prefix.position_T.unsqueeze(1);
-      if (spec.window > 0) visible = visible.logical_and(prefix.position_T.unsqueeze(1) - prefix.position_T.unsqueeze(0) < spec.window);
+      if (spec.window > 0)
+        visible = visible.logical_and(prefix.position_T.unsqueeze(1) - prefix.position_T.unsqueeze(0) < spec.window);
       const Qkv qkv = project_qkv(backbone_.decoder, layer, x, angles);
       prefix.k_TGD.push_back(qkv.k_NGD);
       prefix.v_TGD.push_back(qkv.v_NGD);
-      x = finish_layer(backbone_.decoder, layer, x, ops::dense_attention(qkv.q_NHD, qkv.k_NGD, qkv.v_NGD, visible, spec));
+      x = finish_layer(backbone_.decoder, layer, x,
+                       ops::dense_attention(qkv.q_NHD, qkv.k_NGD, qkv.v_NGD, visible, spec));
     }
     const at::Tensor latents = coprocessor_->latents_BMK(prefix, at::full({1}, end, at::kLong))[0];
-    const at::Tensor sequence = at::cat({embed(backbone_.decoder, ids_of(ids_, 0, end)), latents, embed(backbone_.decoder, ids_of(ids_, end, end + 4))});
+    const at::Tensor sequence = at::cat({embed(backbone_.decoder, ids_of(ids_, 0, end)), latents,
+                                         embed(backbone_.decoder, ids_of(ids_, end, end + 4))});
     const at::Tensor log_p = plain_logits(backbone_.decoder, sequence);
     for (int64_t a = 0; a < spec_.ahead; ++a) {
       const double expected = -log_p[end + 3 - 1 + a][ids_[static_cast<size_t>(end + a)]].item<double>();
-      EXPECT_NEAR(together[static_cast<int64_t>(b)][a].item<double>(), expected, 1e-9) << "branch " << b << ", ahead " << a;
+      EXPECT_NEAR(together[static_cast<int64_t>(b)][a].item<double>(), expected, 1e-9)
+          << "branch " << b << ", ahead " << a;
     }
   }
 }
@@ -77,7 +81,8 @@ TEST_P(Branches, GradientReachesCoprocessorSoftTokensAndScaleOnly) {
   branch_losses(backbone_.decoder, *coprocessor_, ids_, spec_).sum().backward();
   EXPECT_GT(coprocessor_->soft_tokens().leaf("soft_tokens").grad().abs().min().item<double>(), 0);
   EXPECT_NE(coprocessor_->soft_tokens().leaf("latent_scale").grad().item<double>(), 0);
-  for (const char* name : {"model.layers.0.self_attn.q_proj.weight", "model.layers.2.mlp.down_proj.weight", "model.norm.weight"}) {
+  for (const char* name :
+       {"model.layers.0.self_attn.q_proj.weight", "model.layers.2.mlp.down_proj.weight", "model.norm.weight"}) {
     EXPECT_GT(coprocessor_->parameters()->leaf(name).grad().abs().sum().item<double>(), 0) << name;
   }
   EXPECT_FALSE(backbone_.decoder.embedding.requires_grad());

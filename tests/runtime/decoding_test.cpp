@@ -80,7 +80,8 @@ class Decode : public ::testing::TestWithParam<Case> {
     for (int64_t m = 0; m < device.supervised_M.size(0); ++m) {
       const int64_t at = device.plan_index_N[device.supervised_M[m]].item<int64_t>();
       for (const PlanSequence& sequence : plan.sequences) {
-        if (at >= sequence.begin && at < sequence.end) found[sequence.example].push_back({at, -forward.nll_M[m].item<double>()});
+        if (at >= sequence.begin && at < sequence.end)
+          found[sequence.example].push_back({at, -forward.nll_M[m].item<double>()});
       }
     }
     std::map<int64_t, std::vector<double>> scores;
@@ -105,13 +106,15 @@ class Decode : public ::testing::TestWithParam<Case> {
       }
       return ids;
     };
-    Decoding engine(backbone_.decoder, method_.get(), table_, trigger_, {testing::kEos}, {.slots = slots, .capacity = 128}, forced);
+    Decoding engine(backbone_.decoder, method_.get(), table_, trigger_, {testing::kEos},
+                    {.slots = slots, .capacity = 128}, forced);
     size_t next = 0;
     while (next < batch_.size() || !engine.idle()) {
       std::vector<DecodingRequest> requests;
       for (int64_t free = engine.free_slots(); free > 0 && next < batch_.size(); --free, ++next) {
         const Example& given = batch_[next];
-        requests.push_back({static_cast<uint64_t>(given.source), {given.ids.begin(), given.ids.begin() + given.prompt_length},
+        requests.push_back({static_cast<uint64_t>(given.source),
+                            {given.ids.begin(), given.ids.begin() + given.prompt_length},
                             static_cast<int64_t>(given.ids.size()) - given.prompt_length});
       }
       engine.admit(requests);
@@ -131,23 +134,31 @@ void expect_close(const std::map<int64_t, std::vector<double>>& a, const std::ma
   ASSERT_EQ(a.size(), b.size());
   for (const auto& [example, scores] : a) {
     ASSERT_EQ(scores.size(), b.at(example).size()) << "example " << example;
-    for (size_t i = 0; i < scores.size(); ++i) EXPECT_NEAR(scores[i], b.at(example)[i], 1e-9) << "example " << example << ", token " << i;
+    for (size_t i = 0; i < scores.size(); ++i)
+      EXPECT_NEAR(scores[i], b.at(example)[i], 1e-9) << "example " << example << ", token " << i;
   }
 }
 
-TEST_P(Decode, GivesTheTeacherForcedLogProbabilities) { expect_close(decoded_scores(GetParam().slots), teacher_forced_scores()); }
+TEST_P(Decode, GivesTheTeacherForcedLogProbabilities) {
+  expect_close(decoded_scores(GetParam().slots), teacher_forced_scores());
+}
 
 TEST_P(Decode, BatchedEqualsSingle) { expect_close(decoded_scores(7), decoded_scores(1)); }
 
-INSTANTIATE_TEST_SUITE_P(Cases, Decode, ::testing::Values(
-    Case{.name = "after"}, Case{.name = "before", .before_newline = true},
-    Case{.name = "inside_prompt", .inside_prompt = true}, Case{.name = "before_inside_prompt", .before_newline = true, .inside_prompt = true},
-    Case{.name = "not_at_prompt_end", .at_prompt_end = false}, Case{.name = "recent", .window = "recent"},
-    Case{.name = "window_and_cap", .softcap = 1.5, .attention_window = 6},
-    Case{.name = "window_recent_before", .before_newline = true, .attention_window = 5, .window = "recent"},
-    Case{.name = "one_slot", .slots = 1}, Case{.name = "mean_shift", .method = "mean_shift"}, Case{.name = "evict", .method = "evict"},
-    Case{.name = "evict_window", .method = "evict", .attention_window = 6}, Case{.name = "steer", .method = "steer"},
-    Case{.name = "pause", .method = "pause"}, Case{.name = "pause_before", .method = "pause", .before_newline = true}),
+INSTANTIATE_TEST_SUITE_P(
+    Cases, Decode,
+    ::testing::Values(
+        Case{.name = "after"}, Case{.name = "before", .before_newline = true},
+        Case{.name = "inside_prompt", .inside_prompt = true},
+        Case{.name = "before_inside_prompt", .before_newline = true, .inside_prompt = true},
+        Case{.name = "not_at_prompt_end", .at_prompt_end = false}, Case{.name = "recent", .window = "recent"},
+        Case{.name = "window_and_cap", .softcap = 1.5, .attention_window = 6},
+        Case{.name = "window_recent_before", .before_newline = true, .attention_window = 5, .window = "recent"},
+        Case{.name = "one_slot", .slots = 1}, Case{.name = "mean_shift", .method = "mean_shift"},
+        Case{.name = "evict", .method = "evict"},
+        Case{.name = "evict_window", .method = "evict", .attention_window = 6},
+        Case{.name = "steer", .method = "steer"}, Case{.name = "pause", .method = "pause"},
+        Case{.name = "pause_before", .method = "pause", .before_newline = true}),
     [](const ::testing::TestParamInfo<Case>& one) { return one.param.name; });
 
 TEST(Decoding, RefusesWhatDoesNotFit) {
@@ -168,7 +179,8 @@ TEST(Decoding, SamplingDependsOnTheRequestNotTheBatch) {
     size_t next = 0;
     while (next < ids.size() || !engine.idle()) {
       std::vector<DecodingRequest> requests;
-      for (int64_t free = engine.free_slots(); free > 0 && next < ids.size(); --free, ++next) requests.push_back({ids[next], {9, 10, testing::kNewline}, 12});
+      for (int64_t free = engine.free_slots(); free > 0 && next < ids.size(); --free, ++next)
+        requests.push_back({ids[next], {9, 10, testing::kNewline}, 12});
       engine.admit(requests);
       for (const SlotReport& report : engine.step()) answers[report.request].push_back(report.token);
     }

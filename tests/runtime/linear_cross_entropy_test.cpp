@@ -25,7 +25,8 @@ Problem make_problem(int64_t rows, int64_t width, int64_t vocabulary, at::Scalar
 void expect_plain(const Problem& p, double softcap, double scale, double tolerance) {
   at::Tensor logits = at::linear(p.hidden_MC, p.head_VC);
   if (softcap > 0) logits = (logits / softcap).tanh() * softcap;
-  const at::Tensor nll_M = at::cross_entropy_loss(logits, p.target_M, {}, at::Reduction::None), loss = nll_M.sum() * scale;
+  const at::Tensor nll_M = at::cross_entropy_loss(logits, p.target_M, {}, at::Reduction::None),
+                   loss = nll_M.sum() * scale;
   const CrossEntropy entropy = linear_cross_entropy(p.hidden_MC, p.head_VC, p.target_M, softcap, scale);
   const auto near = [&](const at::Tensor& a, const at::Tensor& b) { return at::allclose(a, b, tolerance, tolerance); };
   EXPECT_TRUE(near(entropy.loss, loss));

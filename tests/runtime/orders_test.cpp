@@ -54,13 +54,15 @@ class Orders : public ::testing::TestWithParam<Case> {
     rows_ = options.rows;
     method_ = make_method("bt", options, testing::tiny_context(config));
     for (int64_t layer = 0; layer < config.layers; ++layer) {  // uneven scales
-      method_->calibrate(layer, at::full({2, 2, 8}, 0.7 + 0.2 * layer, at::kDouble), at::full({2, 2, 8}, 1.3, at::kDouble));
+      method_->calibrate(layer, at::full({2, 2, 8}, 0.7 + 0.2 * layer, at::kDouble),
+                         at::full({2, 2, 8}, 1.3, at::kDouble));
     }
     TriggerOptions trigger;
     trigger.before_boundary_token = c.before_newline;
     trigger.inside_prompt = c.inside_prompt;
     trigger.at_prompt_end = c.at_prompt_end;
-    plan_ = make_plan(testing::random_batch(3, {.sequences = c.sequences, .newline_in_prompt = c.prompt_newlines}), testing::tiny_table(), trigger, {testing::kEos});
+    plan_ = make_plan(testing::random_batch(3, {.sequences = c.sequences, .newline_in_prompt = c.prompt_newlines}),
+                      testing::tiny_table(), trigger, {testing::kEos});
   }
 
   void clear_gradients() {
@@ -165,7 +167,8 @@ std::vector<Case> cases() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, Orders, ::testing::ValuesIn(cases()), [](const ::testing::TestParamInfo<Case>& one) { return one.param.name; });
+INSTANTIATE_TEST_SUITE_P(Cases, Orders, ::testing::ValuesIn(cases()),
+                         [](const ::testing::TestParamInfo<Case>& one) { return one.param.name; });
 
 }  // namespace
 }  // namespace bt

@@ -10,11 +10,12 @@ namespace {
 
 std::unique_ptr<Method> small_method(const std::string& name, const ModelConfig& config) {
   auto options = make_method_options(name);
-  if (auto* bt = dynamic_cast<BtOptions*>(options.get())) *static_cast<BtOptions*>(bt) = [&] {
-    BtOptions small = testing::tiny_bt();
-    if (name == "recent_only") small.rows.recall = 0;
-    return small;
-  }();
+  if (auto* bt = dynamic_cast<BtOptions*>(options.get()))
+    *static_cast<BtOptions*>(bt) = [&] {
+      BtOptions small = testing::tiny_bt();
+      if (name == "recent_only") small.rows.recall = 0;
+      return small;
+    }();
   return make_method(name, *options, testing::tiny_context(config, at::kFloat));
 }
 
@@ -38,15 +39,19 @@ class Overfitting : public ::testing::TestWithParam<std::string> {};
 TEST_P(Overfitting, GetsBelowTheFrozenBackbone) {
   const ModelConfig config = testing::tiny_config(2);
   const Backbone backbone = testing::tiny_backbone(config, false, at::kFloat);
-  const DevicePlan plan = to_device(make_plan(testing::random_batch(3, {.sequences = 3}), testing::tiny_table(), {}, {testing::kEos}), at::kCPU);
+  const DevicePlan plan = to_device(
+      make_plan(testing::random_batch(3, {.sequences = 3}), testing::tiny_table(), {}, {testing::kEos}), at::kCPU);
   const auto method = small_method(GetParam(), config);
-  const auto loss_with = [&](const Method* which) { return teacher_forced(backbone.decoder, which, plan, {.loss_scale = 0.05}).loss; };
+  const auto loss_with = [&](const Method* which) {
+    return teacher_forced(backbone.decoder, which, plan, {.loss_scale = 0.05}).loss;
+  };
   const double base = loss_with(nullptr).item<double>();
   adam_steps(*method->parameters(), 40, [&] { return loss_with(method.get()); });
   EXPECT_LT(loss_with(method.get()).item<double>(), 0.98 * base);
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, Overfitting, ::testing::Values("bt", "recent_only", "constant_rewrite", "lora", "steer"),
+INSTANTIATE_TEST_SUITE_P(Methods, Overfitting,
+                         ::testing::Values("bt", "recent_only", "constant_rewrite", "lora", "steer"),
                          [](const ::testing::TestParamInfo<std::string>& one) { return one.param; });
 
 }  // namespace

@@ -11,7 +11,8 @@ namespace bt {
 namespace {
 
 // Width 4, 2 query heads and 1 key/value head of 2, feed-forward 3, 10 tokens of vocabulary.
-// One layer: q 4x4, k and v 4x2, o 4x4, gate, up and down 4x3 each: 16 + 16 + 16 + 36 = 84 weights, of which q, k, v 32.
+// One layer: q 4x4, k and v 4x2, o 4x4, gate, up and down 4x3 each: 16 + 16 + 16 + 36 = 84 weights, of which q, k,
+// v 32.
 ModelConfig toy(int64_t layers) {
   ModelConfig config;
   config.vocab_size = 10;
@@ -55,14 +56,14 @@ TEST(Flops, OfTheProcessorAreCountedByHand) {
   options.rows.recent = 2;
   options.width = 3;
   options.feed_forward = 5;
-  // Event 1: the 2 prompt rows. Event 2: the 2 rows of the step and 1 earlier one. Voters: rows 0, 1 and rows 2, 3, which
-  // see 1 + 2 + 3 + 4 = 10 rows. Block: entries of 4; w_in 3x4, qkv 9x3, o 3x3, gate, up and down 3x5, w_out 4x3:
+  // Event 1: the 2 prompt rows. Event 2: the 2 rows of the step and 1 earlier one. Voters: rows 0, 1 and rows 2, 3,
+  // which see 1 + 2 + 3 + 4 = 10 rows. Block: entries of 4; w_in 3x4, qkv 9x3, o 3x3, gate, up and down 3x5, w_out 4x3:
   // 12 + 27 + 9 + 45 + 12 = 105 weights; attention over 2x2 and 3x3 pairs, 3 wide, twice.
   constexpr int64_t block = 105 * (2 + 3) + (4 + 9) * 3 * 2;
   StepFlops flops = processor_flops(toy(1), toy_plan(), options);
   EXPECT_EQ(flops.forward, 1320 + 2 * (10 * 4 + block));
-  // Backward: the head's input; for the 3 tokens after event 1 the inputs of o, gate, up and down (84 - 32 weights), and
-  // of 3 + 4 + 5 = 12 pairs probabilities, keys and values; the block twice, but for the input of w_in.
+  // Backward: the head's input; for the 3 tokens after event 1 the inputs of o, gate, up and down (84 - 32 weights),
+  // and of 3 + 4 + 5 = 12 pairs probabilities, keys and values; the block twice, but for the input of w_in.
   EXPECT_EQ(flops.backward, 2 * (120 + 3 * 52 + 3 * 12 * 4 + 2 * block - 12 * 5));
   EXPECT_EQ(flops.recomputed, 2 * (12 * 4 + block));
   // A second layer also needs the inputs of q, k and v, and the queries.
@@ -83,8 +84,8 @@ TEST(Flops, OfLoraAreCountedByHand) {
   LoraOptions options;
   options.rank = 1;
   options.targets = {"q", "v", "down"};
-  // Adapters: q 4 + 4, v 4 + 2, down 3 + 4: 21 weights. Backward: the head's input, the inputs of all but q, k and v, the
-  // attention twice, adapters twice but for the inputs of q's and v's A, which nothing needs.
+  // Adapters: q 4 + 4, v 4 + 2, down 3 + 4: 21 weights. Backward: the head's input, the inputs of all but q, k and v,
+  // the attention twice, adapters twice but for the inputs of q's and v's A, which nothing needs.
   const StepFlops flops = lora_flops(toy(1), toy_plan(), options);
   EXPECT_EQ(flops.forward, 1320 + 2 * 5 * 21);
   EXPECT_EQ(flops.backward, 2 * (120 + 5 * 52 + 2 * 120 + 5 * (2 * 21 - 2 * 4)));
@@ -108,7 +109,8 @@ TEST(Flops, AssumeTheRowsThatTheEngineChooses) {
       trigger.before_boundary_token = before;
       const Plan plan = make_plan(testing::random_batch(5), testing::tiny_table(), trigger, {testing::kEos});
       const auto method = make_method("bt", options, testing::tiny_context(config));
-      const Forward forward = teacher_forced(backbone.decoder, method.get(), to_device(plan, at::kCPU), {.record_rows = true});
+      const Forward forward =
+          teacher_forced(backbone.decoder, method.get(), to_device(plan, at::kCPU), {.record_rows = true});
       for (size_t layer = 0; layer < forward.rows.size(); ++layer) {
         int64_t assumed = 0, found = 0;
         for (const PlanEvent& event : plan.events) assumed += chosen_rows(event, options.rows, config.window[layer]);

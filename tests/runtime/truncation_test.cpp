@@ -15,7 +15,8 @@ constexpr int64_t kEvents = 4;
 class ChangePerBoundary final : public Method, public Rewrite {
  public:
   explicit ChangePerBoundary(const ModelConfig& model)
-      : store_({{.name = "change", .shape = {kEvents, 2 * model.kv_heads * model.head_dim}, .layers = model.layers}}, c10::TensorOptions(at::kDouble)) {
+      : store_({{.name = "change", .shape = {kEvents, 2 * model.kv_heads * model.head_dim}, .layers = model.layers}},
+               c10::TensorOptions(at::kDouble)) {
     store_.initialise(1);
   }
   std::string_view name() const override { return "change_per_boundary"; }
@@ -52,16 +53,18 @@ std::vector<bool> reached(Order order, int64_t bptt_steps) {
   const Plan plan = make_plan({supervised_at_the_end()}, testing::tiny_table(), {}, {testing::kEos});
   EXPECT_EQ(plan.events.size(), static_cast<size_t>(kEvents));
   ChangePerBoundary method(config);
-  teacher_forced(backbone.decoder, &method, to_device(plan, at::kCPU), {.order = order, .bptt_steps = bptt_steps}).loss.backward();
+  teacher_forced(backbone.decoder, &method, to_device(plan, at::kCPU), {.order = order, .bptt_steps = bptt_steps})
+      .loss.backward();
   std::vector<bool> out;
-  for (int64_t n = 0; n < kEvents; ++n) out.push_back(method.parameters()->leaf("change", 0).grad()[0][n].abs().max().item<double>() > 0);
+  for (int64_t n = 0; n < kEvents; ++n)
+    out.push_back(method.parameters()->leaf("change", 0).grad()[0][n].abs().max().item<double>() > 0);
   return out;
 }
 
 TEST(Truncation, TheLastLossReachesBackToTheLastCut) {
   for (const Order order : {Order::layer_major, Order::step_major}) {
     EXPECT_EQ(reached(order, 1), (std::vector<bool>{false, false, false, true}));
-    EXPECT_EQ(reached(order, 2), (std::vector<bool>{false, false, true, true}));  // cuts before changes 0 and 2
+    EXPECT_EQ(reached(order, 2), (std::vector<bool>{false, false, true, true}));   // cuts before changes 0 and 2
     EXPECT_EQ(reached(order, 3), (std::vector<bool>{false, false, false, true}));  // and 0 and 3
     EXPECT_EQ(reached(order, 0), (std::vector<bool>{true, true, true, true}));
   }

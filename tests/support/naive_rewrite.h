@@ -17,8 +17,8 @@
 namespace bt::testing {
 
 struct NaiveResult {
-  at::Tensor loss;                                         // sum of nll
-  std::vector<std::vector<std::vector<int64_t>>> rows;     // [layer][event] -> chosen rows, recent first
+  at::Tensor loss;                                      // sum of nll
+  std::vector<std::vector<std::vector<int64_t>>> rows;  // [layer][event] -> chosen rows, recent first
 };
 
 struct NaiveSettings {
@@ -39,7 +39,8 @@ inline at::Tensor naive_probabilities(const at::Tensor& q_SHD, const at::Tensor&
       if (spec.softcap > 0) score = (score / spec.softcap).tanh() * spec.softcap;
       at::Tensor hidden = at::zeros({rows}, at::kBool);
       for (int64_t t = 0; t < rows; ++t) {
-        const bool far = spec.window > 0 && position[static_cast<size_t>(own)] - position[static_cast<size_t>(t)] >= spec.window;
+        const bool far =
+            spec.window > 0 && position[static_cast<size_t>(own)] - position[static_cast<size_t>(t)] >= spec.window;
         if (t > own || far) hidden[t] = true;
       }
       per_head.push_back(score.masked_fill(hidden, -1e300).softmax(0));
@@ -50,9 +51,10 @@ inline at::Tensor naive_probabilities(const at::Tensor& q_SHD, const at::Tensor&
 }
 
 // I_n of one event: recent rows, then recalled rows, each ascending.
-inline std::pair<std::vector<int64_t>, std::vector<int64_t>> naive_choice(const at::Tensor& p_SHT, int64_t step_begin, int64_t rows,
-                                                                         const RowChoiceOptions& options, int64_t window,
-                                                                         const std::vector<int64_t>& position) {
+inline std::pair<std::vector<int64_t>, std::vector<int64_t>> naive_choice(const at::Tensor& p_SHT, int64_t step_begin,
+                                                                          int64_t rows, const RowChoiceOptions& options,
+                                                                          int64_t window,
+                                                                          const std::vector<int64_t>& position) {
   if (rows == step_begin) return {};
   const int64_t next = position[static_cast<size_t>(rows - 1)] + 1;
   const auto reachable = [&](int64_t t) { return window == 0 || next - position[static_cast<size_t>(t)] < window; };
@@ -78,7 +80,8 @@ inline at::Tensor to_index(const std::vector<int64_t>& values) {
   return at::tensor(at::ArrayRef<int64_t>(values), at::kLong);
 }
 
-inline NaiveResult naive_sequence(const Decoder& decoder, const Method& method, const Plan& plan, int32_t sequence, const NaiveSettings& settings) {
+inline NaiveResult naive_sequence(const Decoder& decoder, const Method& method, const Plan& plan, int32_t sequence,
+                                  const NaiveSettings& settings) {
   const PlanSequence& whole = plan.sequences[static_cast<size_t>(sequence)];
   std::vector<int64_t> ids(plan.ids.begin() + whole.begin, plan.ids.begin() + whole.end);
   std::vector<int64_t> position(plan.positions.begin() + whole.begin, plan.positions.begin() + whole.end);
@@ -90,7 +93,8 @@ inline NaiveResult naive_sequence(const Decoder& decoder, const Method& method, 
   for (const Segment& segment : plan.segments) {
     if (segment.sequence != sequence) continue;
     const int64_t begin = segment.begin - whole.begin, end = segment.end - whole.begin;
-    const at::Tensor id = to_index({ids.begin() + begin, ids.begin() + end}), at_position = to_index({position.begin() + begin, position.begin() + end});
+    const at::Tensor id = to_index({ids.begin() + begin, ids.begin() + end}),
+                     at_position = to_index({position.begin() + begin, position.begin() + end});
     const Rotary angles = rotary(decoder.config, at_position, decoder.embedding.scalar_type());
     at::Tensor x = embed(decoder, id);
     std::vector<at::Tensor> probabilities(layers);
@@ -119,26 +123,33 @@ inline NaiveResult naive_sequence(const Decoder& decoder, const Method& method, 
         out.rows[l].push_back({});
         continue;
       }
-      const auto [recent, recalled] = naive_choice(probabilities[l], step_begin, end, settings.rows, decoder.attention(layer).window, position);
+      const auto [recent, recalled] =
+          naive_choice(probabilities[l], step_begin, end, settings.rows, decoder.attention(layer).window, position);
       std::vector<int64_t> rows = recent;
       rows.insert(rows.end(), recalled.begin(), recalled.end());
       out.rows[l].push_back(rows);
       if (rows.empty()) continue;
       const at::Tensor row = to_index(rows);
       const int64_t count = row.size(0), half = k[l].size(1) * k[l].size(2);
-      const at::Tensor u = at::cat({k[l].index_select(0, row).view({count, half}), v[l].index_select(0, row).view({count, half})}, 1);
+      const at::Tensor u =
+          at::cat({k[l].index_select(0, row).view({count, half}), v[l].index_select(0, row).view({count, half})}, 1);
       std::vector<int64_t> kinds(rows.size(), static_cast<int64_t>(RowKind::recalled));
-      std::fill(kinds.begin(), kinds.begin() + static_cast<int64_t>(recent.size()), static_cast<int64_t>(RowKind::recent));
-      Events events{.layer_begin = layer, .layer_end = layer + 1, .u_YEWC = u.view({1, 1, count, 2 * half}),
+      std::fill(kinds.begin(), kinds.begin() + static_cast<int64_t>(recent.size()),
+                static_cast<int64_t>(RowKind::recent));
+      Events events{.layer_begin = layer,
+                    .layer_end = layer + 1,
+                    .u_YEWC = u.view({1, 1, count, 2 * half}),
                     .position_YEW = to_index(position).index_select(0, row).view({1, 1, count}),
                     .kind_YEW = to_index(kinds).to(at::kChar).view({1, 1, count}),
-                    .source_E = to_index({whole.source}), .ordinal_E = to_index({event})};
+                    .source_E = to_index({whole.source}),
+                    .ordinal_E = to_index({event})};
       const ParameterStore* store = method.parameters();
       const std::vector<at::Tensor> leaves = store != nullptr ? store->layer_leaves(layer) : std::vector<at::Tensor>();
       const Edit edit = method.effects().rewrite->edit(events, leaves);
       const at::Tensor changed = u + (edit.gate * edit.delta_YEWC).view({count, 2 * half});
       const auto back = [&](const at::Tensor& cache, int64_t part) {
-        return cache.index_put({row}, changed.narrow(1, part * half, half).reshape({count, cache.size(1), cache.size(2)}));
+        return cache.index_put({row},
+                               changed.narrow(1, part * half, half).reshape({count, cache.size(1), cache.size(2)}));
       };
       k[l] = back(k[l], 0);
       v[l] = back(v[l], 1);

@@ -100,7 +100,8 @@ TEST(Guarded, TurnsFailuresIntoExitCodes) {
   EXPECT_EQ(guarded("tool", []() -> int { fail_usage({.what = "bad"}); }), 2);
   EXPECT_EQ(guarded("tool", []() -> int { throw Error(ExitCode::numerical, {.what = "nan"}); }), 4);
   EXPECT_EQ(guarded("tool", []() -> int { throw std::bad_alloc(); }), 5);
-  EXPECT_EQ(guarded("tool", []() -> int { throw std::runtime_error("CUDA out of memory. Tried to allocate 2 GiB"); }), 5);
+  EXPECT_EQ(guarded("tool", []() -> int { throw std::runtime_error("CUDA out of memory. Tried to allocate 2 GiB"); }),
+            5);
   EXPECT_EQ(guarded("tool", []() -> int { throw std::logic_error("assertion"); }), 1);
 }
 

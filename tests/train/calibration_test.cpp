@@ -1,9 +1,9 @@
 #include "bt/train/calibration.h"
 
-#include <map>
-
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+
+#include <map>
 
 #include "bt/core/error.h"
 #include "bt/ops/ops.h"
@@ -68,7 +68,7 @@ TEST(Calibration, LaterTokensDependOnEarlierOnes) {
   Recorder a(true), b(true);
   calibrate(a, make_decoder(), {example({1, 2, 3})});
   calibrate(b, make_decoder(), {example({4, 2, 3})});
-  EXPECT_TRUE(at::allclose(a.keys[0], b.keys[0]));   // the first layer reads embeddings alone
+  EXPECT_TRUE(at::allclose(a.keys[0], b.keys[0]));  // the first layer reads embeddings alone
   EXPECT_FALSE(at::allclose(a.keys[2], b.keys[2]));
 }
 

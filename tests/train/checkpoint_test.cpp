@@ -1,11 +1,10 @@
 #include "bt/train/checkpoint.h"
 
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <unistd.h>
 
 #include <filesystem>
-
-#include <ATen/ATen.h>
-#include <gmock/gmock.h>
 
 #include "bt/core/error.h"
 #include "bt/core/files.h"
@@ -35,7 +34,8 @@ class CheckpointTest : public ::testing::Test {
     return out;
   }
   static TrainTensors tensors(double value) {
-    return {{{"w", at::full({3, 2}, value)}, {"scale", at::full({5}, value, at::kDouble)}}, {{"0.exp_avg", at::full({6}, value)}}};
+    return {{{"w", at::full({3, 2}, value)}, {"scale", at::full({5}, value, at::kDouble)}},
+            {{"0.exp_avg", at::full({6}, value)}}};
   }
   Error error_of(const std::function<void()>& action) {
     try {
@@ -65,7 +65,8 @@ TEST_F(CheckpointTest, TensorsThatDoNotFitAreNamed) {
   other.parameters[0].second = at::zeros({2, 3});
   const Error shape = error_of([&] { load_checkpoint(folder_ + "/step_12", other); });
   EXPECT_EQ(shape.code(), ExitCode::bad_file);
-  EXPECT_THAT(shape.what(), ::testing::AllOf(::testing::HasSubstr("w"), ::testing::HasSubstr("[2, 3]"), ::testing::HasSubstr("[3, 2]")));
+  EXPECT_THAT(shape.what(), ::testing::AllOf(::testing::HasSubstr("w"), ::testing::HasSubstr("[2, 3]"),
+                                             ::testing::HasSubstr("[3, 2]")));
   other = tensors(0);
   other.parameters.pop_back();
   EXPECT_THAT(error_of([&] { load_checkpoint(folder_ + "/step_12", other); }).what(), ::testing::HasSubstr("scale"));
@@ -85,13 +86,15 @@ TEST_F(CheckpointTest, StateOfAnotherVersionOrWithBadCountsIsRefused) {
   EXPECT_EQ(error_of([&] { TrainState::parse(json, "state.json"); }).code(), ExitCode::bad_file);
   json = state().json();
   json.set("step", -1);
-  EXPECT_THAT(error_of([&] { TrainState::parse(json, "state.json"); }).what(), ::testing::HasSubstr("state.json: step"));
+  EXPECT_THAT(error_of([&] { TrainState::parse(json, "state.json"); }).what(),
+              ::testing::HasSubstr("state.json: step"));
 }
 
 TEST_F(CheckpointTest, ConfigMayDifferOnlyWhereNothingDependsOnIt) {
   save_checkpoint(folder_, state(), {}, "run: {out: a, seed: 1}\nlog: {every: 1}\n");
   EXPECT_NO_THROW(check_same_config(folder_ + "/step_12", "run: {out: b, seed: 1}\nlog: {every: 5}\n"));
-  const Error error = error_of([&] { check_same_config(folder_ + "/step_12", "run: {out: a, seed: 2}\nlog: {every: 1}\n"); });
+  const Error error =
+      error_of([&] { check_same_config(folder_ + "/step_12", "run: {out: a, seed: 2}\nlog: {every: 1}\n"); });
   EXPECT_EQ(error.code(), ExitCode::usage);
   EXPECT_THAT(error.what(), ::testing::HasSubstr("run.seed: 1 -> 2"));
 }

@@ -1,12 +1,11 @@
 #include "bt/train/metrics_log.h"
 
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <limits>
-
-#include <gtest/gtest.h>
 
 #include "bt/core/error.h"
 #include "bt/core/files.h"
@@ -33,7 +32,8 @@ TEST_F(MetricsLogTest, AppendsOneObjectALine) {
 }
 
 TEST_F(MetricsLogTest, ResumingKeepsWholeLinesUpToTheStep) {
-  std::ofstream(folder_ + "/metrics.jsonl") << "{\"step\":1}\n{\"step\":2}\nnot json\n{\"step\":3}\n{\"step\":2,\"validation_loss\":1}\n{\"st";
+  std::ofstream(folder_ + "/metrics.jsonl")
+      << "{\"step\":1}\n{\"step\":2}\nnot json\n{\"step\":3}\n{\"step\":2,\"validation_loss\":1}\n{\"st";
   MetricsLog log(folder_, 2, false);
   log.write(3, "train", Json::object());
   EXPECT_EQ(text(), "{\"step\":1}\n{\"step\":2}\n{\"step\":2,\"validation_loss\":1}\n{\"step\":3}\n");

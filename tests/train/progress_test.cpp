@@ -8,8 +8,13 @@ namespace bt {
 namespace {
 
 TEST(Progress, LineHoldsStepLossRateSpeedMemoryAndTimeLeft) {
-  EXPECT_EQ(progress_text({.step = 120, .total_steps = 3000, .loss = 1.23456, .lr = 1e-3, .tokens_per_s = 5210,
-                           .memory_bytes = int64_t{3} << 29, .seconds_left = 200}),
+  EXPECT_EQ(progress_text({.step = 120,
+                           .total_steps = 3000,
+                           .loss = 1.23456,
+                           .lr = 1e-3,
+                           .tokens_per_s = 5210,
+                           .memory_bytes = int64_t{3} << 29,
+                           .seconds_left = 200}),
             "120/3000  loss 1.2346  lr 1.0e-03  5.2k tok/s  1.5 GiB  ETA 3:20");
 }
 
@@ -29,9 +34,20 @@ TEST(Memory, BytesAreReadable) {
 TEST(Memory, PeakOfTheProcessIsMeasured) { EXPECT_GT(peak_memory_bytes(at::kCPU), int64_t{1} << 20); }
 
 TEST(Memory, EstimateCountsOptimiserStatePerTrainedParameter) {
-  const ModelConfig model{.vocab_size = 10, .hidden_size = 4, .intermediate_size = 8, .layers = 2, .heads = 2, .kv_heads = 1, .head_dim = 2};
-  const auto classes = estimate_memory(model, {.backbone_parameters = 100, .method_parameters = 10, .trained_parameters = 10,
-                                               .tokens = 3, .supervised = 2, .cached_rows = 5, .element_bytes = 4});
+  const ModelConfig model{.vocab_size = 10,
+                          .hidden_size = 4,
+                          .intermediate_size = 8,
+                          .layers = 2,
+                          .heads = 2,
+                          .kv_heads = 1,
+                          .head_dim = 2};
+  const auto classes = estimate_memory(model, {.backbone_parameters = 100,
+                                               .method_parameters = 10,
+                                               .trained_parameters = 10,
+                                               .tokens = 3,
+                                               .supervised = 2,
+                                               .cached_rows = 5,
+                                               .element_bytes = 4});
   ASSERT_EQ(classes.size(), 6u);
   EXPECT_EQ(classes[0], (std::pair<std::string, int64_t>{"weights", 440}));
   EXPECT_EQ(classes[2], (std::pair<std::string, int64_t>{"optimiser", 80}));

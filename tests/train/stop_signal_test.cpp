@@ -1,9 +1,8 @@
 #include "bt/train/stop_signal.h"
 
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <gtest/gtest.h>
 
 namespace bt {
 namespace {
@@ -32,7 +31,8 @@ TEST(StopSignal, TheSecondEndsTheProcessWithItsNumber) {
 }
 
 TEST(StopSignal, RestoresTheHandlersItFound) {
-  struct sigaction before {}, after {};
+  struct sigaction before {
+  }, after{};
   sigaction(SIGINT, nullptr, &before);
   { const StopSignal stop; }
   sigaction(SIGINT, nullptr, &after);

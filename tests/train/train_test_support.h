@@ -1,12 +1,12 @@
 // Small runs for the trainer's tests: synthetic problems, the byte tokenizer, a decoder of a few thousand weights.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "bt/core/json.h"
 #include "bt/core/strings.h"
@@ -37,8 +37,8 @@ class TrainTest : public ::testing::Test {
 
   std::string path(const std::string& name) const { return folder_ + "/" + name; }
 
-  // A backbone as a Hugging Face folder, for methods that need one; its random weights are large enough for the cache to
-  // matter.
+  // A backbone as a Hugging Face folder, for methods that need one; its random weights are large enough for the cache
+  // to matter.
   std::string make_model(at::ScalarType dtype = at::kFloat) const {
     const auto tokenizer = load_tokenizer("bytes");
     const ModelConfig config = read(sft_config(), {"model.initializer_range=0.4"}).model.scratch_config(*tokenizer);
@@ -50,9 +50,10 @@ class TrainTest : public ::testing::Test {
   }
 
   std::string common_config() const {
-    return "run: {out: " + path("run") + ", seed: 3, threads: 1, device: cpu}\n" +
-           "data: {train: [" + path("train.jsonl") + "], validation: [" + path("validation.jsonl") + "]}\n" +
-           "train: {steps: 9, batch_size: 2, accumulate: 2, lr: 3e-3, warmup_steps: 2, weight_decay: 0.1, validate_every: 4}\n" +
+    return "run: {out: " + path("run") + ", seed: 3, threads: 1, device: cpu}\n" + "data: {train: [" +
+           path("train.jsonl") + "], validation: [" + path("validation.jsonl") + "]}\n" +
+           "train: {steps: 9, batch_size: 2, accumulate: 2, lr: 3e-3, warmup_steps: 2, weight_decay: 0.1, "
+           "validate_every: 4}\n" +
            "checkpoint: {every: 3, keep_last: 9}\nlog: {every: 1, tensorboard: false}\n";
   }
   std::string sft_config() const {
@@ -89,7 +90,8 @@ class TrainTest : public ::testing::Test {
       const Json object = Json::parse(line, "metrics.jsonl");
       Json kept = Json::object();
       for (const auto& [key, value] : object.as_object("line")) {
-        if (key != "tokens_per_s" && key != "elapsed_s" && key != "training_s" && key != "max_memory_bytes") kept.set(key, value);
+        if (key != "tokens_per_s" && key != "elapsed_s" && key != "training_s" && key != "max_memory_bytes")
+          kept.set(key, value);
       }
       lines.push_back(kept.dump());
     }

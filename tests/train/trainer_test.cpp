@@ -42,7 +42,8 @@ class TrainerTest : public TrainTest {
 };
 
 class EveryMethod : public TrainerTest, public ::testing::WithParamInterface<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Trainer, EveryMethod, ::testing::Values("sft", "bt", "lora", "constant_rewrite", "recent_only", "steer"),
+INSTANTIATE_TEST_SUITE_P(Trainer, EveryMethod,
+                         ::testing::Values("sft", "bt", "lora", "constant_rewrite", "recent_only", "steer"),
                          [](const auto& param) { return std::string(param.param); });
 
 TEST_P(EveryMethod, AccumulatingOverBatchesEqualsOneLargeBatch) {
@@ -83,7 +84,8 @@ TEST_P(EveryMethod, ResumedEqualsUninterrupted) {
 TEST_P(EveryMethod, OverfitsOneBatch) {
   write_problems("train.jsonl", 1, 2);
   const std::string config = config_of(GetParam());
-  Trainer trainer(open(config, {"train.accumulate=1", "train.lr=2e-2", "train.schedule=constant", "train.weight_decay=0"}), "none");
+  Trainer trainer(
+      open(config, {"train.accumulate=1", "train.lr=2e-2", "train.schedule=constant", "train.weight_decay=0"}), "none");
   const double first = trainer.step().loss;
   double last = first;
   for (int i = 0; i < 60; ++i) last = trainer.step().loss;
@@ -120,7 +122,8 @@ TEST_F(TrainerTest, MetricsHoldTheKeysThatOthersRead) {
   std::string line;
   ASSERT_TRUE(std::getline(file, line));
   const Json first = Json::parse(line, "metrics.jsonl");
-  for (const char* key : {"step", "tokens", "loss", "lr", "grad_norm", "tokens_per_s", "max_memory_bytes", "elapsed_s", "training_s", "flops"}) {
+  for (const char* key : {"step", "tokens", "loss", "lr", "grad_norm", "tokens_per_s", "max_memory_bytes", "elapsed_s",
+                          "training_s", "flops"}) {
     EXPECT_TRUE(first.contains(key)) << key;
   }
   EXPECT_EQ(first.at("rewrite_size", "line").as_array("rewrite_size").size(), 2u);
@@ -143,7 +146,8 @@ TEST_F(TrainerTest, FrozenBackboneStaysAsItIs) {
 }
 
 TEST_F(TrainerTest, NonFiniteLossStopsTheRunAndLeavesTheCheckpoint) {
-  Trainer trainer(open(sft_config(), {"train.lr=1e30", "train.warmup_steps=0", "checkpoint.every=1", "train.clip_norm=0"}), "none");
+  Trainer trainer(
+      open(sft_config(), {"train.lr=1e30", "train.warmup_steps=0", "checkpoint.every=1", "train.clip_norm=0"}), "none");
   const Error error = error_of([&] { trainer.run(); });
   EXPECT_EQ(error.code(), ExitCode::numerical);
   EXPECT_THAT(error.what(), HasSubstr("step "));

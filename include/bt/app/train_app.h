@@ -8,9 +8,9 @@
 namespace bt {
 
 struct TrainRequest {
-  ConfigNode config;             // a run's YAML with overrides applied (options/train_options.h)
-  std::string resume = "auto";   // auto | none | path
-  bool dry_run = false;          // open and describe everything, write nothing
+  ConfigNode config;            // a run's YAML with overrides applied (options/train_options.h)
+  std::string resume = "auto";  // auto | none | path
+  bool dry_run = false;         // open and describe everything, write nothing
 };
 
 }  // namespace bt

@@ -22,8 +22,8 @@ struct ConfigNode {
   struct Entry;
 
   Kind kind = Kind::null;
-  std::string scalar;      // as written, quotes removed
-  bool quoted = false;     // a quoted scalar is always a string
+  std::string scalar;   // as written, quotes removed
+  bool quoted = false;  // a quoted scalar is always a string
   std::vector<ConfigNode> items;
   std::vector<Entry> entries;
   ConfigMark mark;

@@ -9,11 +9,11 @@ namespace bt {
 // Process exit codes, the same for every tool. A signal ends with 128 + its number.
 enum class ExitCode : int {
   done = 0,
-  usage = 2,          // command line or config
-  bad_file = 3,       // model, tokenizer or data file
-  numerical = 4,      // training stopped on a non-finite value
+  usage = 2,      // command line or config
+  bad_file = 3,   // model, tokenizer or data file
+  numerical = 4,  // training stopped on a non-finite value
   out_of_memory = 5,
-  io = 6,             // cannot read, write or sync
+  io = 6,  // cannot read, write or sync
 };
 
 // The parts of a message. Only `what` is required; empty parts are left out.
@@ -48,7 +48,7 @@ namespace detail {
 }  // namespace bt
 
 // An invariant of our own code; throws std::logic_error, in every build type.
-#define BT_ASSERT(expression)                                                \
-  do {                                                                       \
+#define BT_ASSERT(expression)                                                           \
+  do {                                                                                  \
     if (!(expression)) ::bt::detail::assertion_failed(#expression, __FILE__, __LINE__); \
   } while (false)

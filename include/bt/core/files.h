@@ -13,8 +13,8 @@ std::string read_file(const std::string& path, uint64_t max_bytes = uint64_t{1} 
 // Writes to a temporary file beside `path`, syncs, renames over it and syncs the folder. ExitCode::io on failure.
 void write_file_atomically(const std::string& path, std::string_view bytes);
 
-void sync_file(const std::string& path);     // fsync
-void sync_folder(const std::string& path);   // fsync of the folder's entries
+void sync_file(const std::string& path);    // fsync
+void sync_folder(const std::string& path);  // fsync of the folder's entries
 
 // CRC-32 of IEEE 802.3, as zlib's. Bytes in pieces: crc32(second, crc32(first)) == crc32(first + second).
 uint32_t crc32(std::string_view bytes, uint32_t seed = 0);

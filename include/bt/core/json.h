@@ -29,13 +29,17 @@ class Json {
   Json(bool value) : value_(value) {}
   Json(int value) : value_(static_cast<int64_t>(value)) {}
   Json(int64_t value) : value_(value) {}
-  Json(uint64_t value);  // held as int64_t where it fits
+  Json(uint64_t value);                  // held as int64_t where it fits
   Json(double value) : value_(value) {}  // NaN and infinity are written as strings "NaN", "Infinity", "-Infinity"
   Json(const char* value) : value_(std::string(value)) {}
   Json(std::string value) : value_(std::move(value)) {}
   Json(std::string_view value) : value_(std::string(value)) {}
   Json(Array value) : value_(std::move(value)) {}
-  static Json object(Object members = {}) { Json j; j.value_ = std::move(members); return j; }
+  static Json object(Object members = {}) {
+    Json j;
+    j.value_ = std::move(members);
+    return j;
+  }
   static Json array(Array items = {}) { return Json(std::move(items)); }
 
   // Parses the whole text. `source` names the file in errors (ExitCode::bad_file with line and column).
@@ -57,9 +61,9 @@ class Json {
 
   // Typed getters. `where` names the place ("config.json: hidden_size"); a wrong type is ExitCode::bad_file.
   bool as_bool(std::string_view where) const;
-  int64_t as_int(std::string_view where) const;     // integers only; no silent conversion
+  int64_t as_int(std::string_view where) const;  // integers only; no silent conversion
   uint64_t as_uint(std::string_view where) const;
-  double as_double(std::string_view where) const;   // any number
+  double as_double(std::string_view where) const;  // any number
   const std::string& as_string(std::string_view where) const;
   const Array& as_array(std::string_view where) const;
   const Object& as_object(std::string_view where) const;
@@ -68,15 +72,17 @@ class Json {
   const Json* find(std::string_view key) const;
   bool contains(std::string_view key) const { return find(key) != nullptr; }
   const Json& at(std::string_view key, std::string_view where) const;  // ExitCode::bad_file when absent
-  void set(std::string key, Json value);  // replaces or appends; null becomes an object
-  void push_back(Json value);             // null becomes an array
+  void set(std::string key, Json value);                               // replaces or appends; null becomes an object
+  void push_back(Json value);                                          // null becomes an array
 
   // Equal values; members in the same order. An integer never equals a float.
   friend bool operator==(const Json& a, const Json& b);
 
  private:
   template <class T>
-  bool is() const { return std::holds_alternative<T>(value_); }
+  bool is() const {
+    return std::holds_alternative<T>(value_);
+  }
 
   std::variant<std::monostate, bool, int64_t, uint64_t, double, std::string, Array, Object> value_;
 };

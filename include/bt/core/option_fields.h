@@ -34,7 +34,7 @@ struct Options {
 
 // What is known of a field besides its name, type and default.
 struct FieldInfo {
-  std::string help;                  // one line; units and the meaning of special values
+  std::string help;  // one line; units and the meaning of special values
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
   std::vector<std::string> choices;  // strings only; empty: any

@@ -19,9 +19,9 @@ class CounterRng {
   CounterRng(uint64_t seed, uint64_t stream, uint64_t index = 0);
   uint32_t next_u32();
   uint64_t next_u64();
-  double uniform();                 // [0, 1), 53 bits
-  double normal();                  // standard normal, Box-Muller in double
-  uint64_t below(uint64_t bound);   // unbiased in [0, bound); bound > 0
+  double uniform();                // [0, 1), 53 bits
+  double normal();                 // standard normal, Box-Muller in double
+  uint64_t below(uint64_t bound);  // unbiased in [0, bound); bound > 0
 
  private:
   std::array<uint32_t, 2> key_;

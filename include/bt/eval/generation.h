@@ -13,9 +13,9 @@
 namespace bt {
 
 struct GenerationRequest {
-  uint64_t id = 0;                // unlike every other of the list; keys the request's random numbers
-  std::vector<int32_t> prompt;    // at least one token
-  int64_t max_new_tokens = 256;   // at least one
+  uint64_t id = 0;               // unlike every other of the list; keys the request's random numbers
+  std::vector<int32_t> prompt;   // at least one token
+  int64_t max_new_tokens = 256;  // at least one
 };
 
 // Why an answer ended: at an end token, a stop string, its longest length, or an interruption.
@@ -23,8 +23,8 @@ enum class FinishReason { eos, stop, length, interrupted };
 std::string_view finish_name(FinishReason reason);  // "eos" | "stop" | "length" | "interrupted"
 
 struct Completion {
-  std::vector<int32_t> ids;         // new tokens, without the end token
-  std::string text;                 // decoded without special tokens, cut at the first stop string
+  std::vector<int32_t> ids;  // new tokens, without the end token
+  std::string text;          // decoded without special tokens, cut at the first stop string
   FinishReason finish = FinishReason::interrupted;
   std::vector<int64_t> boundaries;  // where the method acted: tokens before the cut, latents counted
   int64_t prompt_calls = 0;         // how many of them belong to the prompt, its end included
@@ -32,16 +32,16 @@ struct Completion {
 };
 
 struct GenerationOptions {
-  int64_t slots = 8;               // sequences decoded at once
+  int64_t slots = 8;  // sequences decoded at once
   std::vector<std::string> stop;
   SamplingOptions sampling;
 };
 
 // What a caller may follow while answers are made; all optional. `request` is an index of the list.
 struct GenerationEvents {
-  std::function<void(size_t request, std::string_view bytes)> on_text;               // what a new token adds
-  std::function<void(size_t request, const Completion& completion)> on_completion;   // in the order of finishing
-  std::function<bool()> interrupted;                                                 // asked before every step
+  std::function<void(size_t request, std::string_view bytes)> on_text;              // what a new token adds
+  std::function<void(size_t request, const Completion& completion)> on_completion;  // in the order of finishing
+  std::function<bool()> interrupted;                                                // asked before every step
 };
 
 // One completion a request, in the order of the requests. Prompts are admitted longest first, so that those prefilled

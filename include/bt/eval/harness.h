@@ -25,7 +25,7 @@ struct HarnessOptions {
 struct Sample {
   Prompt prompt;
   int64_t prompt_tokens = 0;
-  bool prompt_cut = false;          // the front was left out to make room for an answer
+  bool prompt_cut = false;  // the front was left out to make room for an answer
   Completion completion;
   std::vector<FilterGrade> grades;  // one a filter
 };
@@ -34,25 +34,25 @@ struct FilterScore {
   std::string name;
   int64_t right = 0, undecided = 0, answers = 0;
   double accuracy() const { return static_cast<double>(right) / static_cast<double>(answers); }
-  double standard_error() const;    // sample deviation / sqrt(n), as the harness gives it
-  Interval interval() const;        // Wilson, 95 %
+  double standard_error() const;  // sample deviation / sqrt(n), as the harness gives it
+  Interval interval() const;      // Wilson, 95 %
 };
 
 struct TaskResult {
   const Task* task = nullptr;
-  std::string prompt_template;      // empty: the task's own prompt
-  int64_t documents = 0;            // of the task, before the limit
+  std::string prompt_template;  // empty: the task's own prompt
+  int64_t documents = 0;        // of the task, before the limit
   int64_t max_new_tokens = 0;
-  std::vector<Sample> samples;      // in the documents' order
-  double seconds = 0;               // of generation
+  std::vector<Sample> samples;  // in the documents' order
+  double seconds = 0;           // of generation
 
   std::vector<FilterScore> scores() const;
   int64_t generated_tokens() const;
-  int64_t truncated_answers() const;      // ended by their length
+  int64_t truncated_answers() const;  // ended by their length
   int64_t cut_prompts() const;
   double tokens_per_s() const;
-  double calls_per_answer() const;        // of the method, on the prompt and after it
-  double share_without_call() const;      // of answers in which the method never acted after the prompt
+  double calls_per_answer() const;    // of the method, on the prompt and after it
+  double share_without_call() const;  // of answers in which the method never acted after the prompt
 };
 
 // Prompts longer than the model's context keep their end, as in lm-evaluation-harness; answers end there too. Shows

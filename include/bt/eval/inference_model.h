@@ -17,18 +17,18 @@ namespace bt {
 
 // How a run of bt-train made its texts, as its folder tells (config.resolved.yaml).
 struct TrainingText {
-  std::string prompt_template;    // "{question}\n"
+  std::string prompt_template;  // "{question}\n"
   bool add_bos = false;
   bool strip_calculator = false;  // GSM8K's <<48/2=24>> were removed
 };
 
 struct InferenceModel {
-  std::string path, latent_path;           // latent_path is empty without a method
+  std::string path, latent_path;  // latent_path is empty without a method
   std::unique_ptr<Tokenizer> tokenizer;
   BoundaryTable boundaries;
   Backbone backbone;
-  SavedMethod latent;                      // latent.method is null without one
-  TriggerOptions trigger;                  // when the method acts; never, where it has no effect on the cache (LoRA)
+  SavedMethod latent;      // latent.method is null without one
+  TriggerOptions trigger;  // when the method acts; never, where it has no effect on the cache (LoRA)
   std::vector<int32_t> eos_ids;
   std::unique_ptr<TrainingText> training;  // null for a model that bt-train did not make
 

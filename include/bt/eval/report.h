@@ -13,9 +13,9 @@ namespace bt {
 struct EvaluationRun {
   const InferenceModel* model = nullptr;
   HarnessOptions options;
-  std::string started;         // local time, "2026-01-31T10-00-00.123456": part of the files' names
-  double start_time = 0;       // Unix, seconds
-  double total_seconds = 0;    // loading included
+  std::string started;       // local time, "2026-01-31T10-00-00.123456": part of the files' names
+  double start_time = 0;     // Unix, seconds
+  double total_seconds = 0;  // loading included
 };
 
 std::string file_time(double unix_seconds);

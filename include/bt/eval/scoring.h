@@ -19,12 +19,13 @@ struct ScoreRequest {
 struct TextScore {
   std::vector<double> logprobs;  // natural logarithm, of every token after the first
   double sum() const;
-  double perplexity() const;     // exp(-mean); NaN for a text of one token
+  double perplexity() const;  // exp(-mean); NaN for a text of one token
 };
 
 // One teacher-forced pass per `batch_size` texts, packed without padding, so that a text's score does not depend on the
 // batch beyond rounding. ExitCode::bad_file for an empty text or an id outside the vocabulary.
-std::vector<TextScore> score(const InferenceModel& model, const std::vector<ScoreRequest>& requests, int64_t batch_size);
+std::vector<TextScore> score(const InferenceModel& model, const std::vector<ScoreRequest>& requests,
+                             int64_t batch_size);
 
 // A line of `bt-eval score`: {"ids": [...]} or {"text": "..."}. "prompt" (a text that comes first) or "prompt_length"
 // (tokens) says where the response begins; without them it begins after the first token. `where` names the line.

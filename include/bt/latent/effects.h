@@ -1,30 +1,30 @@
-// What a method may do to a decoder's cache: the five effects the engines know. A method is a set of pure functions of a
-// batch of boundary events; the engine chooses the batch (docs/architecture.md).
+// What a method may do to a decoder's cache: the five effects the engines know. A method is a set of pure functions of
+// a batch of boundary events; the engine chooses the batch (docs/architecture.md).
 //
 // Axes: Y layers of the call (1 in training, all in decoding), E events, W chosen rows, T cached rows, C = 2 G D (keys,
 // then values, of all heads), M latents, K width of the model.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include <ATen/core/Tensor.h>
 #include <ATen/core/TensorBody.h>
 #include <c10/util/ArrayRef.h>
+
+#include <cstdint>
+#include <vector>
 
 namespace bt {
 
 // The cache of a batch of events as row choosers see it. No gradient.
 struct EventRows {
-  at::Tensor mass_ET;        // attention mass of every row, fp32 or fp64
-  at::Tensor rows_E;         // int64: entries in the cache
-  at::Tensor step_begin_E;   // int64: first row of the step just written
-  at::Tensor position_ET;    // int64
-  at::Tensor alive_ET;       // bool or undefined: rows not evicted
-  at::Tensor source_E;       // int64: data-set index of the sequence, keys random numbers
-  at::Tensor ordinal_E;      // int64: boundary number within the sequence
+  at::Tensor mass_ET;       // attention mass of every row, fp32 or fp64
+  at::Tensor rows_E;        // int64: entries in the cache
+  at::Tensor step_begin_E;  // int64: first row of the step just written
+  at::Tensor position_ET;   // int64
+  at::Tensor alive_ET;      // bool or undefined: rows not evicted
+  at::Tensor source_E;      // int64: data-set index of the sequence, keys random numbers
+  at::Tensor ordinal_E;     // int64: boundary number within the sequence
   int64_t layer = 0;
-  int64_t window = 0;        // of this layer; rows the next token cannot see are never chosen
+  int64_t window = 0;  // of this layer; rows the next token cannot see are never chosen
 };
 
 enum class RowKind : int8_t { pad = 0, recent = 1, recalled = 2 };
@@ -38,17 +38,17 @@ struct ChosenRows {
 // What a rewrite reads.
 struct Events {
   int64_t layer_begin = 0, layer_end = 0;  // Y = layer_end - layer_begin
-  at::Tensor u_YEWC;         // the chosen entries; zeros where padded
-  at::Tensor position_YEW;   // int64
-  at::Tensor kind_YEW;       // int8, RowKind
-  at::Tensor source_E;       // int64: data-set index of the sequence, keys random numbers
-  at::Tensor ordinal_E;      // int64: boundary number within the sequence
+  at::Tensor u_YEWC;                       // the chosen entries; zeros where padded
+  at::Tensor position_YEW;                 // int64
+  at::Tensor kind_YEW;                     // int8, RowKind
+  at::Tensor source_E;                     // int64: data-set index of the sequence, keys random numbers
+  at::Tensor ordinal_E;                    // int64: boundary number within the sequence
 };
 
 // new = u + gate * delta.
 struct Edit {
-  at::Tensor delta_YEWC;     // zero where padded
-  at::Tensor gate;           // broadcasts against delta, in (0, 1)
+  at::Tensor delta_YEWC;  // zero where padded
+  at::Tensor gate;        // broadcasts against delta, in (0, 1)
 };
 
 class Rewrite {
@@ -84,8 +84,8 @@ class Append {
   virtual int64_t count() const = 0;
   // known: the M embeddings, [M, K], differentiable in `parameters` (the method's parameters without layers).
   virtual at::Tensor embeddings_MK(at::TensorList parameters) const;
-  // from_cache: the latents of B branches, [B, M, K]; branch b reads the rows of the prefix before end_B[b] (int64) and its
-  // latents take the positions that follow. Differentiable in the method's own parameters.
+  // from_cache: the latents of B branches, [B, M, K]; branch b reads the rows of the prefix before end_B[b] (int64) and
+  // its latents take the positions that follow. Differentiable in the method's own parameters.
   virtual at::Tensor latents_BMK(const PrefixCache& prefix, const at::Tensor& end_B) const;
 };
 

@@ -13,9 +13,9 @@ namespace bt {
 
 // The backbone that a method belongs to.
 struct MethodBase {
-  std::string path;                // where its weights came from; written for people, never opened
+  std::string path;  // where its weights came from; written for people, never opened
   const ModelConfig& model;
-  std::string tokenizer_sha256;    // Tokenizer::fingerprint()
+  std::string tokenizer_sha256;  // Tokenizer::fingerprint()
 };
 
 // Writes both files atomically, one after the other. ExitCode::io.
@@ -24,7 +24,7 @@ void save_method(const std::string& folder, const Method& method, Options& optio
 struct SavedMethod {
   std::unique_ptr<Options> options;
   std::unique_ptr<Method> method;
-  TriggerOptions trigger;          // when it acts
+  TriggerOptions trigger;  // when it acts
 };
 
 // The method of a folder, ready to run on the backbone. ExitCode::bad_file for a missing or malformed file, an unknown

@@ -3,15 +3,15 @@
 // Axes: N packed tokens, C model width, H query heads, G key/value heads, D head width, V vocabulary, F feed-forward.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+#include <c10/core/TensorOptions.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
-#include <c10/core/TensorOptions.h>
 
 #include "bt/format/model_config.h"
 #include "bt/model/parameters.h"
@@ -35,7 +35,7 @@ struct LayerWeights {
 
 struct Decoder {
   ModelConfig config;
-  at::Tensor embedding;   // [V, C]
+  at::Tensor embedding;  // [V, C]
   std::vector<LayerWeights> layers;
   at::Tensor final_norm;  // [C]
   at::Tensor head;        // [V, C]; the embedding itself when tied
@@ -45,7 +45,9 @@ struct Decoder {
 };
 
 // cos and sin of every token's rotary angles, [N, D/2], computed in fp64 and rounded to `dtype`.
-struct Rotary { at::Tensor cos, sin; };
+struct Rotary {
+  at::Tensor cos, sin;
+};
 Rotary rotary(const ModelConfig& config, const at::Tensor& position_N, at::ScalarType dtype);
 // Rotates x_NHD (half-split layout) into a new contiguous tensor; inverse undoes it. Differentiable in x once.
 at::Tensor rotate(const at::Tensor& x_NHD, const Rotary& rotary, bool inverse = false);
@@ -53,7 +55,9 @@ at::Tensor rotate(const at::Tensor& x_NHD, const Rotary& rotary, bool inverse = 
 // Llama does. Differentiable once; a weight without gradient costs none.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps);
 
-struct Qkv { at::Tensor q_NHD, k_NGD, v_NGD; };
+struct Qkv {
+  at::Tensor q_NHD, k_NGD, v_NGD;
+};
 
 // The rows of the embedding, [N, C]. id_N int64 in [0, V).
 at::Tensor embed(const Decoder& decoder, const at::Tensor& id_N);

@@ -4,11 +4,11 @@
 // order is private to this class; operators take strides.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-
 #include <ATen/core/Tensor.h>
 #include <c10/core/TensorOptions.h>
+
+#include <cstdint>
+#include <optional>
 
 #include "bt/format/model_config.h"
 #include "bt/ops/kv_view.h"
@@ -28,8 +28,8 @@ class KvCache {
   KvView view(int64_t layer, int64_t rows) const;
   KvView view(int64_t layer, int64_t rows, const at::Tensor& slot_A) const;
 
-  // Writes entries of new tokens behind each slot's rows: token n belongs to slot_n[n] and is its offset_n[n]-th new one.
-  // Lengths do not change until advance_.
+  // Writes entries of new tokens behind each slot's rows: token n belongs to slot_n[n] and is its offset_n[n]-th new
+  // one. Lengths do not change until advance_.
   void append_(int64_t layer, const at::Tensor& slot_n, const at::Tensor& offset_n, const at::Tensor& position_n,
                const at::Tensor& k_NGD, const at::Tensor& v_NGD);
   // Makes count_A new rows of the listed slots part of the layer's cache.

@@ -1,6 +1,9 @@
 // Trainable tensors on one flat buffer: autograd leaves, stacked views, fused optimiser and checkpoints all alias it.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+#include <c10/core/TensorOptions.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -8,25 +11,22 @@
 #include <utility>
 #include <vector>
 
-#include <ATen/core/Tensor.h>
-#include <c10/core/TensorOptions.h>
-
 namespace bt {
 
 struct ParameterInfo {
   enum class Init { normal, zeros, ones, constant };
   std::string name;
-  std::vector<int64_t> shape;   // of one layer
-  int64_t layers = 0;           // 0: one tensor; otherwise one leaf per layer, stacked [layers, ...]
+  std::vector<int64_t> shape;  // of one layer
+  int64_t layers = 0;          // 0: one tensor; otherwise one leaf per layer, stacked [layers, ...]
   Init init = Init::normal;
-  double value = 0.02;          // deviation of normal, value of constant
-  bool decay = true;            // weight decay applies
+  double value = 0.02;  // deviation of normal, value of constant
+  bool decay = true;    // weight decay applies
   double lr_multiplier = 1.0;
 };
 
 // A run of the flat buffer that shares its optimiser settings.
 struct ParameterGroup {
-  int64_t begin = 0, end = 0;   // elements
+  int64_t begin = 0, end = 0;  // elements
   bool decay = true;
   double lr_multiplier = 1.0;
 };
@@ -47,8 +47,8 @@ class ParameterStore {
   const std::vector<ParameterGroup>& groups() const { return groups_; }
   int64_t count() const { return flat_.numel(); }
 
-  at::Tensor flat() const { return flat_; }        // [count], no gradient history
-  at::Tensor flat_grad() const { return grad_; }   // [count], undefined when frozen; the leaves' .grad are views of it
+  at::Tensor flat() const { return flat_; }       // [count], no gradient history
+  at::Tensor flat_grad() const { return grad_; }  // [count], undefined when frozen; the leaves' .grad are views of it
   void zero_grad();
 
   // The autograd leaf of one parameter: [shape], or [1, shape] for one layer of a layered parameter. Its data and grad
@@ -60,16 +60,19 @@ class ParameterStore {
   std::vector<at::Tensor> stacked() const;
   // Name and stacked tensor of every parameter, for saving; loading copies into these.
   std::vector<std::pair<std::string, at::Tensor>> named() const;
-  std::vector<at::Tensor> leaves() const;          // every leaf, for tests
+  std::vector<at::Tensor> leaves() const;  // every leaf, for tests
 
  private:
-  struct Slot { int64_t offset = 0; int64_t size = 0; };  // size of one layer
-  void lay_out();                                         // slots_, groups_
+  struct Slot {
+    int64_t offset = 0;
+    int64_t size = 0;
+  };               // size of one layer
+  void lay_out();  // slots_, groups_
   void make_leaves();
-  at::Tensor whole(size_t parameter) const;               // [layers, shape], or [shape]
+  at::Tensor whole(size_t parameter) const;  // [layers, shape], or [shape]
   std::vector<ParameterInfo> infos_;
   std::vector<Slot> slots_;
-  std::vector<std::vector<at::Tensor>> leaves_;           // [parameter][layer]
+  std::vector<std::vector<at::Tensor>> leaves_;  // [parameter][layer]
   std::vector<ParameterGroup> groups_;
   std::unordered_map<std::string, size_t> index_;
   at::Tensor flat_, grad_;

@@ -5,9 +5,9 @@
 // D head width, W chosen rows, C = 2 * G * D.
 #pragma once
 
-#include <tuple>
-
 #include <ATen/core/Tensor.h>
+
+#include <tuple>
 
 #include "bt/ops/attention_spec.h"
 #include "bt/ops/kv_view.h"
@@ -22,16 +22,18 @@ struct Attended {
 // Attention of the newest rows over a cache that already holds them. Query s of sequence b is row
 // length_B[b] - query_length_B[b] + s and sees rows up to itself (bottom-right causal) within the spec's window.
 // q_BSHD is right-padded to S; query_length_B int64 may be 0.
-Attended segment_attention(const at::Tensor& q_BSHD, const at::Tensor& query_length_B, const KvView& kv, const AttentionSpec& spec);
+Attended segment_attention(const at::Tensor& q_BSHD, const at::Tensor& query_length_B, const KvView& kv,
+                           const AttentionSpec& spec);
 
 struct AttentionGradients {
   at::Tensor q_BSHD, k_BGTD, v_BGTD;  // at least fp32; zero where nothing was seen
 };
 
-// Gradients of segment_attention's inputs, given that of its output, for a node that keeps its output and lse alone. Scores
-// are computed again. No gradient of its own.
-AttentionGradients segment_attention_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const at::Tensor& query_length_B,
-                                             const KvView& kv, const AttentionSpec& spec, const Attended& attended);
+// Gradients of segment_attention's inputs, given that of its output, for a node that keeps its output and lse alone.
+// Scores are computed again. No gradient of its own.
+AttentionGradients segment_attention_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD,
+                                              const at::Tensor& query_length_B, const KvView& kv,
+                                              const AttentionSpec& spec, const Attended& attended);
 
 // Attention mass of every cached row: mass_BT[b, i] = 1/(V H) * sum over the V voting queries and H heads of the
 // probability given to row i (arXiv 2505.16950, selection of TopK). The voters are the last min(voters_B[b],
@@ -43,12 +45,14 @@ at::Tensor attention_mass(const at::Tensor& q_BSHD, const at::Tensor& lse_BSH, c
 // Fewer such rows: all of them, then -1. rows_EW int64 with W = min(k, T). No gradient.
 at::Tensor select_top(const at::Tensor& mass_ET, int64_t k);
 
-// Keys and values of chosen rows side by side, all heads concatenated: u_EWC = [k heads | v heads]. Rows of -1 give zeros.
+// Keys and values of chosen rows side by side, all heads concatenated: u_EWC = [k heads | v heads]. Rows of -1 give
+// zeros.
 at::Tensor gather_rows(const KvView& kv, const at::Tensor& rows_EW);
 
 // Writes u_EWC + gate * delta_EWC into the chosen rows, in place: the sum in at least fp32, one rounding to the cache's
 // dtype. gate broadcasts against delta. Rows of -1 are skipped; no row may be chosen twice. No gradient.
-void edit_rows_(const KvView& kv, const at::Tensor& rows_EW, const at::Tensor& u_EWC, const at::Tensor& delta_EWC, const at::Tensor& gate);
+void edit_rows_(const KvView& kv, const at::Tensor& rows_EW, const at::Tensor& u_EWC, const at::Tensor& delta_EWC,
+                const at::Tensor& gate);
 
 // Writes rows_EWC into the chosen rows of a copy of the cache and returns the copies (k, v): the differentiable form.
 std::tuple<at::Tensor, at::Tensor> put_rows(const KvView& kv, const at::Tensor& rows_EW, const at::Tensor& new_EWC);

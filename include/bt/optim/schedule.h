@@ -14,8 +14,8 @@ struct Schedule {
   double final_ratio = 0.1;  // cosine: rate of the last step relative to the peak
 };
 
-// The rate of update `step`, counted from 0. The peak is first reached at step max(0, warmup_steps - 1); the last step is
-// total_steps - 1, and later ones keep its rate.
+// The rate of update `step`, counted from 0. The peak is first reached at step max(0, warmup_steps - 1); the last step
+// is total_steps - 1, and later ones keep its rate.
 double learning_rate(const Schedule& schedule, int64_t step);
 
 }  // namespace bt

@@ -15,7 +15,7 @@ struct BenchOptions final : Options {
   std::string clock = "wall";  // wall | cpu: time of the process, for one thread on a busy machine
   std::string device = "cpu";
   std::string dtype = "float32";
-  int64_t threads = 0;         // 0: one per core
+  int64_t threads = 0;  // 0: one per core
   void fields(OptionFields& f) override;
   // ExitCode::usage for a device's name that is none, or the cpu clock on another device.
   void validate() const override;

@@ -9,18 +9,18 @@
 namespace bt {
 
 struct GenerateOptions final : Options {
-  std::string model;    // Hugging Face folder
-  std::string latent;   // folder of a trained latent method; empty: the model alone
-  std::string prompt;   // one text; or
-  std::string input;    // JSON Lines: {"prompt": "..."} or {"ids": [...]}
-  std::string output;   // JSON Lines; empty: standard output
-  std::string trace;    // folder for trace.jsonl; empty: none
+  std::string model;   // Hugging Face folder
+  std::string latent;  // folder of a trained latent method; empty: the model alone
+  std::string prompt;  // one text; or
+  std::string input;   // JSON Lines: {"prompt": "..."} or {"ids": [...]}
+  std::string output;  // JSON Lines; empty: standard output
+  std::string trace;   // folder for trace.jsonl; empty: none
   int64_t max_new_tokens = 256;
   double temperature = 0;
   int64_t top_k = 0;
   double top_p = 1;
   int64_t seed = 0;
-  bool json = false;    // an object instead of text for `prompt`
+  bool json = false;  // an object instead of text for `prompt`
   int64_t batch_size = 8;
   std::string device = "auto";
   std::string dtype = "float32";

@@ -36,23 +36,23 @@ struct MethodOptions : Options {
 // Rewriting methods: which rows (docs/architecture.md, "The Bottlenecked Transformer's event").
 // Their keys stand beside the method's own.
 struct RowChoiceOptions {
-  int64_t recall = 32;                 // K
-  int64_t recent = 64;                 // R
-  std::string window = "step";         // step | recent
-  std::string recall_by = "mass";      // mass | random | newest
+  int64_t recall = 32;             // K
+  int64_t recent = 64;             // R
+  std::string window = "step";     // step | recent
+  std::string recall_by = "mass";  // mass | random | newest
   int64_t recall_exclude_first = 0;
   void recent_fields(OptionFields& f);
   void recall_fields(OptionFields& f);
 };
 
 struct BtOptions : MethodOptions {  // `bt`: the Cache Processor
-  std::string preset = "bt";           // bt | paper: the defaults that the other keys then change
+  std::string preset = "bt";        // bt | paper: the defaults that the other keys then change
   RowChoiceOptions rows;
-  int64_t width = 512;                 // P
+  int64_t width = 512;  // P
   int64_t heads = 16;
   int64_t feed_forward = 2240;
-  std::string kv_scale = "calibrated"; // calibrated | none
-  std::string key_frame = "rotated";   // rotated | unrotated
+  std::string kv_scale = "calibrated";  // calibrated | none
+  std::string key_frame = "rotated";    // rotated | unrotated
   bool processor_rope = true;
   bool kind_embedding = true;
   bool causal = false;
@@ -63,7 +63,7 @@ struct BtOptions : MethodOptions {  // `bt`: the Cache Processor
   void validate() const override;
 
  protected:
-  bool recalls_ = true;                // false: the recall keys do not exist
+  bool recalls_ = true;  // false: the recall keys do not exist
 
  private:
   // Sets the defaults of `preset` once, when it has just been read: a resolved config read back keeps its own values.
@@ -94,7 +94,7 @@ struct MeanShiftOptions final : MethodOptions {  // `mean_shift`: values pulled 
 
 struct LoraOptions final : MethodOptions {  // `lora`: adapters on the backbone's projections
   int64_t rank = 16;
-  double alpha = 32;                   // scale = alpha / rank
+  double alpha = 32;  // scale = alpha / rank
   std::vector<std::string> targets = {"q", "k", "v", "o", "gate", "up", "down"};
   void fields(OptionFields& f) override;
   void validate() const override;
@@ -108,12 +108,12 @@ struct PauseOptions final : MethodOptions {  // `pause`: learned embeddings at b
 };
 
 struct SteerOptions final : MethodOptions {  // `steer`: a learned direction in the residual stream
-  std::vector<int64_t> layers;         // empty: all
+  std::vector<int64_t> layers;               // empty: all
   void fields(OptionFields& f) override;
 };
 
 struct EvictOptions final : MethodOptions {  // `evict`: keep the rows of greatest attention mass
-  int64_t keep = 64;                   // rows kept per layer besides the recent ones
+  int64_t keep = 64;                         // rows kept per layer besides the recent ones
   int64_t recent = 16;
   void fields(OptionFields& f) override;
 };

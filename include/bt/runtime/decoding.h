@@ -1,14 +1,14 @@
-// The decode engine: fixed slots, one token per live slot and step, the method acting at each sequence's own boundaries.
-// Slots whose boundary falls on the same step are acted on as one batch, all layers at once.
+// The decode engine: fixed slots, one token per live slot and step, the method acting at each sequence's own
+// boundaries. Slots whose boundary falls on the same step are acted on as one batch, all layers at once.
 #pragma once
+
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "bt/latent/method.h"
 #include "bt/model/decoder.h"
@@ -23,8 +23,8 @@ struct DecodingShape {
 };
 
 struct DecodingRequest {
-  uint64_t id = 0;               // keys this request's random numbers
-  std::vector<int32_t> prompt;   // at least one token
+  uint64_t id = 0;              // keys this request's random numbers
+  std::vector<int32_t> prompt;  // at least one token
   int64_t max_new_tokens = 256;
 };
 
@@ -39,8 +39,13 @@ struct SlotReport {
 };
 
 // Picks the next token of every row of logits_AV (A live slots, listed by request id and tokens generated so far).
-struct LogitRow { int64_t slot; uint64_t request; int64_t generated; };
-using ChooseTokens = std::function<std::vector<int32_t>(const at::Tensor& logits_AV, const std::vector<LogitRow>& rows)>;
+struct LogitRow {
+  int64_t slot;
+  uint64_t request;
+  int64_t generated;
+};
+using ChooseTokens =
+    std::function<std::vector<int32_t>(const at::Tensor& logits_AV, const std::vector<LogitRow>& rows)>;
 ChooseTokens sampler(const SamplingOptions& options);
 
 class Decoding {
@@ -54,8 +59,8 @@ class Decoding {
 
   int64_t free_slots() const;
   bool idle() const;  // no live slot
-  // Prefills the prompts, side by side, acting at their boundaries. At most free_slots() requests. ExitCode::usage when a
-  // prompt is empty or prompt + new tokens + latents exceed the capacity.
+  // Prefills the prompts, side by side, acting at their boundaries. At most free_slots() requests. ExitCode::usage when
+  // a prompt is empty or prompt + new tokens + latents exceed the capacity.
   void admit(const std::vector<DecodingRequest>& requests);
   // One token for every live slot.
   std::vector<SlotReport> step();

@@ -1,13 +1,13 @@
-// A Plan on the device: packed tokens reordered by depth, so that the segments of one depth are one contiguous range and
-// the prompts (which no rewrite precedes) come first.
+// A Plan on the device: packed tokens reordered by depth, so that the segments of one depth are one contiguous range
+// and the prompts (which no rewrite precedes) come first.
 //
 // Axes: N packed tokens, B sequences alive at a depth (always the first B), S longest segment of the depth.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "bt/data/plan.h"
 
@@ -20,26 +20,26 @@ struct DepthPlan {
   int64_t width = 0;                       // S
   int64_t rows = 0;                        // most cache rows any sequence has after this depth
   int64_t events = 0;                      // boundary events after this depth: those of the first `events` sequences
-  at::Tensor token_BS;        // int64: packed token relative to token_begin; padding points at 0
-  at::Tensor slot_n;          // int64: b * S + s of every token of the range
-  at::Tensor sequence_n, row_n;  // int64: cache coordinates of every token of the range
-  at::Tensor query_length_B;  // int64
-  at::Tensor rows_B;          // int64: cache rows after this depth
-  at::Tensor step_begin_E;    // int64, per event: first row of the step just written (PlanEvent::step_begin)
+  at::Tensor token_BS;                     // int64: packed token relative to token_begin; padding points at 0
+  at::Tensor slot_n;                       // int64: b * S + s of every token of the range
+  at::Tensor sequence_n, row_n;            // int64: cache coordinates of every token of the range
+  at::Tensor query_length_B;               // int64
+  at::Tensor rows_B;                       // int64: cache rows after this depth
+  at::Tensor step_begin_E;  // int64, per event: first row of the step just written (PlanEvent::step_begin)
 };
 
 struct DevicePlan {
   int64_t tokens = 0, sequences = 0, rows = 0;  // rows: longest sequence
-  int64_t live_begin = 0;          // tokens before it precede every rewrite
-  at::Tensor id_N, position_N;     // int64, packed by depth; ids below 0 are latents: -1 - index
-  at::Tensor target_M;             // int64: targets of the supervised tokens
-  at::Tensor supervised_M;         // int64: packed index of the supervised tokens, ascending
-  at::Tensor supervised_depth_M;   // int64: depth of the predicting token
-  at::Tensor plan_index_N;         // int64: index in Plan::ids of every packed token
-  int64_t supervised_in_prompt = 0;  // how many of them predict from a token before live_begin
-  at::Tensor position_BT;          // int64 [sequences, rows]
-  at::Tensor packed_BT;            // int64 [sequences, rows]: packed index of every row; 0 past the sequence's end
-  at::Tensor source_B;             // int64: Example::source of every sequence
+  int64_t live_begin = 0;                       // tokens before it precede every rewrite
+  at::Tensor id_N, position_N;                  // int64, packed by depth; ids below 0 are latents: -1 - index
+  at::Tensor target_M;                          // int64: targets of the supervised tokens
+  at::Tensor supervised_M;                      // int64: packed index of the supervised tokens, ascending
+  at::Tensor supervised_depth_M;                // int64: depth of the predicting token
+  at::Tensor plan_index_N;                      // int64: index in Plan::ids of every packed token
+  int64_t supervised_in_prompt = 0;             // how many of them predict from a token before live_begin
+  at::Tensor position_BT;                       // int64 [sequences, rows]
+  at::Tensor packed_BT;  // int64 [sequences, rows]: packed index of every row; 0 past the sequence's end
+  at::Tensor source_B;   // int64: Example::source of every sequence
   std::vector<DepthPlan> depths;
 };
 

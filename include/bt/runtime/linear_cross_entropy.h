@@ -11,8 +11,8 @@ struct CrossEntropy {
   at::Tensor correct_M;  // bool: the most likely token (lowest id among equals) is the target
 };
 
-// logits = softcap * tanh(x W^T / softcap) where softcap > 0. hidden_MC and head_VC same dtype, target_M int64 in [0, V).
-// Memory: one chunk of logits (about 64 MiB) and the gradients of hidden_MC and, if it needs one, head_VC.
+// logits = softcap * tanh(x W^T / softcap) where softcap > 0. hidden_MC and head_VC same dtype, target_M int64 in [0,
+// V). Memory: one chunk of logits (about 64 MiB) and the gradients of hidden_MC and, if it needs one, head_VC.
 CrossEntropy linear_cross_entropy(const at::Tensor& hidden_MC, const at::Tensor& head_VC, const at::Tensor& target_M,
                                   double softcap, double scale);
 

@@ -1,10 +1,10 @@
 // The next token from logits: greedy, or drawn with temperature, top-k and top-p.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 namespace bt {
 
@@ -22,6 +22,7 @@ struct DrawKey {
 };
 
 // One id per row of logits_AV. keys has one entry per row.
-std::vector<int32_t> sample(const at::Tensor& logits_AV, const SamplingOptions& options, const std::vector<DrawKey>& keys);
+std::vector<int32_t> sample(const at::Tensor& logits_AV, const SamplingOptions& options,
+                            const std::vector<DrawKey>& keys);
 
 }  // namespace bt

@@ -1,11 +1,11 @@
 // The training engine: one forward pass over given text in which every boundary event acts, in two exact orders.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "bt/latent/method.h"
 #include "bt/model/decoder.h"
@@ -22,22 +22,24 @@ struct ForwardOptions {
   Order order = Order::layer_major;
   // Chunked truncation: the cache is cut from the graph at boundaries 0, n, 2n, …; 0: never (full).
   int64_t bptt_steps = 1;
-  double loss_scale = 1.0;            // the loss is loss_scale * sum of the supervised tokens' negative log-likelihoods
-  bool record_rows = false;           // fill Forward::rows
-  const RowTrace* replay = nullptr;   // choose these rows instead of selecting
-  bool keep_logits = false;           // fill Forward::logits_MV
+  double loss_scale = 1.0;           // the loss is loss_scale * sum of the supervised tokens' negative log-likelihoods
+  bool record_rows = false;          // fill Forward::rows
+  const RowTrace* replay = nullptr;  // choose these rows instead of selecting
+  bool keep_logits = false;          // fill Forward::logits_MV
 };
 
 struct Forward {
-  at::Tensor loss;       // scalar, at least fp32, differentiable
-  at::Tensor nll_M;      // per supervised token, no gradient
-  at::Tensor correct_M;  // bool: the greedy token is the target
-  at::Tensor logits_MV;  // with keep_logits
-  RowTrace rows;         // with record_rows
+  at::Tensor loss;                   // scalar, at least fp32, differentiable
+  at::Tensor nll_M;                  // per supervised token, no gradient
+  at::Tensor correct_M;              // bool: the greedy token is the target
+  at::Tensor logits_MV;              // with keep_logits
+  RowTrace rows;                     // with record_rows
   std::vector<double> rewrite_size;  // per layer: |delta| / |u| over the chosen entries of the pass (RMS)
 };
 
-// The plan must outlive the loss and its graph. Throws Error(usage) where the order is not exact for the method, naming the option to change.
-Forward teacher_forced(const Decoder& decoder, const Method* method, const DevicePlan& plan, const ForwardOptions& options);
+// The plan must outlive the loss and its graph. Throws Error(usage) where the order is not exact for the method, naming
+// the option to change.
+Forward teacher_forced(const Decoder& decoder, const Method* method, const DevicePlan& plan,
+                       const ForwardOptions& options);
 
 }  // namespace bt

@@ -9,8 +9,8 @@
 namespace bt {
 
 // Runs the plain decoder over the examples, layer by layer, and gives the method every layer's keys and values of all
-// tokens but each example's first (an attention sink, whose scale is its own). Nothing happens where the method asks for
-// no calibration. Memory: the residual stream and one layer's keys and values of all tokens.
+// tokens but each example's first (an attention sink, whose scale is its own). Nothing happens where the method asks
+// for no calibration. Memory: the residual stream and one layer's keys and values of all tokens.
 void calibrate(Method& method, const Decoder& decoder, const std::vector<Example>& examples);
 
 }  // namespace bt

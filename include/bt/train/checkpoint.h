@@ -17,17 +17,17 @@
 namespace bt {
 
 struct TrainState {
-  int64_t step = 0;              // steps done
-  int64_t tokens = 0;            // tokens seen
-  int64_t optimiser_steps = 0;   // updates made: steps that were not skipped
+  int64_t step = 0;             // steps done
+  int64_t tokens = 0;           // tokens seen
+  int64_t optimiser_steps = 0;  // updates made: steps that were not skipped
   int64_t skipped_in_a_row = 0;
-  double flops = 0;              // of all steps (runtime/step_flops.h); 0 where no formula is known
-  double elapsed_s = 0;          // validations and saving included
-  double training_s = 0;         // of the optimiser steps alone
+  double flops = 0;                 // of all steps (runtime/step_flops.h); 0 where no formula is known
+  double elapsed_s = 0;             // validations and saving included
+  double training_s = 0;            // of the optimiser steps alone
   std::optional<double> best_loss;  // of a validation
   int64_t best_step = 0;
-  Json cursor;                   // of the data loader
-  std::string config_sha256;     // of the resolved config
+  Json cursor;                           // of the data loader
+  std::string config_sha256;             // of the resolved config
   std::vector<std::string> data_sha256;  // of every training file
 
   Json json() const;

@@ -1,12 +1,12 @@
 // Memory of a training run: measured, and estimated by class before it starts.
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <c10/core/Device.h>
 
 #include "bt/format/model_config.h"
 
@@ -18,9 +18,9 @@ int64_t peak_memory_bytes(at::Device device);
 struct MemoryShape {
   int64_t backbone_parameters = 0, method_parameters = 0;
   int64_t trained_parameters = 0;
-  int64_t tokens = 0;           // of one forward pass
-  int64_t supervised = 0;       // of these, predictions in the loss
-  int64_t cached_rows = 0;      // sequences * longest sequence
+  int64_t tokens = 0;       // of one forward pass
+  int64_t supervised = 0;   // of these, predictions in the loss
+  int64_t cached_rows = 0;  // sequences * longest sequence
   int64_t element_bytes = 4;
 };
 

@@ -29,8 +29,8 @@ class Progress {
   // is_logged: a plain line is due where there is no terminal.
   void show(const ProgressFigures& figures, bool is_logged);
 
-  double elapsed_s() const;                        // since begin
-  double tokens_per_s(int64_t tokens) const;       // since begin
+  double elapsed_s() const;                   // since begin
+  double tokens_per_s(int64_t tokens) const;  // since begin
   double seconds_left(int64_t step, int64_t total_steps) const;
 
  private:

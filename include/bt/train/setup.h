@@ -20,7 +20,7 @@ struct TrainingSetup {
   Dataset train, validation;       // validation may hold nothing
   std::unique_ptr<Method> method;  // null: plain fine-tuning
   Backbone backbone;
-  TriggerOptions trigger;          // never, where the method has no effect on the cache (LoRA)
+  TriggerOptions trigger;  // never, where the method has no effect on the cache (LoRA)
 
   bool trains_backbone() const;
   ParameterStores trained() const;  // may be empty: an untrained control
@@ -28,12 +28,12 @@ struct TrainingSetup {
   at::Device device() const { return backbone.decoder.embedding.device(); }
 };
 
-// Opens tokenizer, data, method and weights, in this order, so that the cheap mistakes show first. Errors are those of the
-// parts: usage (2) for options that do not fit together, bad_file (3) for files.
+// Opens tokenizer, data, method and weights, in this order, so that the cheap mistakes show first. Errors are those of
+// the parts: usage (2) for options that do not fit together, bad_file (3) for files.
 TrainingSetup open_setup(ExperimentOptions options);
 
-// "auto" is the first GPU that can be used, else the CPU. ExitCode::usage for a GPU that is not there; `option`: what the
-// user set, for the error.
+// "auto" is the first GPU that can be used, else the CPU. ExitCode::usage for a GPU that is not there; `option`: what
+// the user set, for the error.
 at::Device resolve_device(const std::string& name, const std::string& option = "run.device");
 
 // Packs a batch as the method needs it, on the run's device.
@@ -43,8 +43,8 @@ Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch);
 std::string describe_setup(const TrainingSetup& setup);
 
 // Writes what the run has made, as a folder of its own that appears whole: a Hugging Face folder where the backbone was
-// trained, processor_config.json and processor.safetensors for a latent method; the resolved config beside them. An older
-// folder of that name is replaced. ExitCode::io.
+// trained, processor_config.json and processor.safetensors for a latent method; the resolved config beside them. An
+// older folder of that name is replaced. ExitCode::io.
 void save_trained(const TrainingSetup& setup, const std::string& folder, const std::string& resolved_config);
 
 }  // namespace bt

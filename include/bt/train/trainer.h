@@ -21,16 +21,16 @@ namespace bt {
 
 // What one optimiser step did.
 struct StepReport {
-  double loss = 0;            // mean negative log-likelihood of a supervised token, nats
-  double grad_norm = 0;       // before clipping
+  double loss = 0;       // mean negative log-likelihood of a supervised token, nats
+  double grad_norm = 0;  // before clipping
   double lr = 0;
-  bool skipped = false;       // not finite: no update was made
+  bool skipped = false;              // not finite: no update was made
   std::vector<double> rewrite_size;  // per layer: |delta| / |u| (RMS over the passes of the step)
 };
 
 struct ValidationReport {
-  double loss = 0;            // mean negative log-likelihood of a supervised token, nats
-  double accuracy = 0;        // share of supervised tokens that the model ranks first
+  double loss = 0;      // mean negative log-likelihood of a supervised token, nats
+  double accuracy = 0;  // share of supervised tokens that the model ranks first
   int64_t supervised_tokens = 0;
 };
 
@@ -51,8 +51,8 @@ class Trainer {
   bool done() const { return state_.step >= total_steps_; }
   const TrainingSetup& setup() const { return setup_; }
 
-  StepReport step();                 // one optimiser step on the next batches; throws at a numerical stop
-  ValidationReport validate() const; // on the validation examples
+  StepReport step();                  // one optimiser step on the next batches; throws at a numerical stop
+  ValidationReport validate() const;  // on the validation examples
 
  private:
   void start_anew();
@@ -66,9 +66,9 @@ class Trainer {
   void validate_and_keep_best();
   void save();
   ForwardOptions forward_options(double loss_scale) const;
-  bool due(int64_t every) const;     // every `every` steps and at the last one
+  bool due(int64_t every) const;         // every `every` steps and at the last one
   double flops(const Plan& plan) const;  // 0: not known
-  double elapsed_s() const;          // of all the run's sessions
+  double elapsed_s() const;              // of all the run's sessions
 
   TrainingSetup setup_;
   std::string resolved_config_;
@@ -76,16 +76,17 @@ class Trainer {
   AdamW optimiser_;
   Schedule schedule_;
   int64_t total_steps_ = 0;
-  TrainState state_;                 // elapsed_s: of earlier sessions
+  TrainState state_;  // elapsed_s: of earlier sessions
   std::unique_ptr<MetricsLog> metrics_;
   Progress progress_;
 };
 
-// The folder that `--resume` means: nothing for a fresh start. ExitCode::bad_file for a path without a valid checkpoint.
+// The folder that `--resume` means: nothing for a fresh start. ExitCode::bad_file for a path without a valid
+// checkpoint.
 std::optional<std::string> find_resume_checkpoint(const std::string& resume, const std::string& run_folder);
 
-// Makes the folder of a run that starts anew, and removes what an earlier run left there. ExitCode::usage where there is
-// something to lose and may_replace is false.
+// Makes the folder of a run that starts anew, and removes what an earlier run left there. ExitCode::usage where there
+// is something to lose and may_replace is false.
 void clear_run_folder(const std::string& run_folder, bool may_replace);
 
 // What an abandoned continuation of the run left: it would otherwise be taken for this run's newest checkpoint.
