@@ -69,7 +69,7 @@ def check_keys(source):
     """Keys in backquotes in the fidelity tables' column of config keys are options."""
     declared = set()
     for file in (source / "src/options").glob("*.cpp"):
-        declared.update(re.findall(r'f\.(?:field|group)\("(\w+)"', file.read_text()))
+        declared.update(re.findall(r'f\.(?:field|group)\(\s*"(\w+)"', file.read_text()))
     for line in (source / "docs/fidelity.md").read_text().splitlines():
         cells = line.split("|")
         if len(cells) < 6:
