@@ -29,7 +29,7 @@ def metrics(folder, run):
 
 
 def trained(rows):
-    """The last line of training: steps and seconds, validation included."""
+    """The last line of training: steps, FLOPs and seconds so far."""
     return [row for row in rows if "loss" in row][-1]
 
 

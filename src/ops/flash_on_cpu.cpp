@@ -3,14 +3,6 @@
 namespace bt::ops {
 namespace {
 
-// [B, S, H, …] as [B, G, H/G * S, …].
-at::Tensor grouped(const at::Tensor& x_BSHX, int64_t groups) {
-  const int64_t batch = x_BSHX.size(0), queries = x_BSHX.size(1), share = x_BSHX.size(2) / groups;
-  return x_BSHX.reshape({batch, queries, groups, share, -1})
-      .permute({0, 2, 3, 1, 4})
-      .reshape({batch, groups, share * queries, -1});
-}
-
 at::Tensor ungrouped(const at::Tensor& x_BGNX, int64_t queries) {
   const int64_t batch = x_BGNX.size(0), groups = x_BGNX.size(1), share = x_BGNX.size(2) / queries;
   return x_BGNX.reshape({batch, groups, share, queries, -1})

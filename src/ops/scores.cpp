@@ -20,15 +20,19 @@ at::Tensor visible_rows(const at::Tensor& query_length_B, int64_t queries, const
   return visible_BST;
 }
 
+at::Tensor grouped(const at::Tensor& x_BSHX, int64_t groups) {
+  const int64_t batch = x_BSHX.size(0), queries = x_BSHX.size(1), share = x_BSHX.size(2) / groups,
+                width = x_BSHX.size(3);
+  return x_BSHX.reshape({batch, queries, groups, share, width})
+      .permute({0, 2, 3, 1, 4})
+      .reshape({batch, groups, share * queries, width});
+}
+
 at::Tensor grouped_scores(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD, const AttentionSpec& spec) {
   const int64_t batch = q_BSHD.size(0), queries = q_BSHD.size(1), heads = q_BSHD.size(2), width = q_BSHD.size(3);
   const int64_t groups = k_BGTD.size(1), rows = k_BGTD.size(2), share = heads / groups;
   const auto type = accumulation_type(q_BSHD.scalar_type());
-  const at::Tensor q = q_BSHD.to(type)
-                           .mul(spec.scale)
-                           .view({batch, queries, groups, share, width})
-                           .permute({0, 2, 3, 1, 4})
-                           .reshape({batch * groups, share * queries, width});
+  const at::Tensor q = grouped(q_BSHD.to(type).mul(spec.scale), groups).flatten(0, 1);
   const at::Tensor k = k_BGTD.to(type).reshape({batch * groups, rows, width});
   const at::Tensor scores = at::bmm(q, k.transpose(1, 2)).view({batch, groups, share, queries, rows});
   return spec.softcap > 0 ? (scores / spec.softcap).tanh() * spec.softcap : scores;

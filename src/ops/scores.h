@@ -15,6 +15,9 @@ inline at::ScalarType accumulation_type(at::ScalarType type) {
 // Stands for minus infinity where an all-hidden row must stay finite through softmax and its gradient.
 inline constexpr double kHiddenScore = -1e30;
 
+// Queries that share a key/value head side by side: [B, S, H, X] as [B, G, H/G * S, X].
+at::Tensor grouped(const at::Tensor& x_BSHX, int64_t groups);
+
 // Scores of grouped queries and all rows, hidden ones too: [B, G, H/G, S, T].
 at::Tensor grouped_scores(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD, const AttentionSpec& spec);
 

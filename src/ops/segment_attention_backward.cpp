@@ -7,15 +7,6 @@
 namespace bt::ops {
 namespace {
 
-// [B, S, H, D] as [B * G, H / G * S, D], the layout of grouped scores.
-at::Tensor grouped(const at::Tensor& x_BSHD, int64_t groups) {
-  const int64_t batch = x_BSHD.size(0), queries = x_BSHD.size(1), share = x_BSHD.size(2) / groups,
-                width = x_BSHD.size(3);
-  return x_BSHD.reshape({batch, queries, groups, share, width})
-      .permute({0, 2, 3, 1, 4})
-      .reshape({batch * groups, share * queries, width});
-}
-
 using Gradients = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 
 Gradients composed(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const at::Tensor& k_BGTD,
@@ -27,7 +18,7 @@ Gradients composed(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const
   hide_(scores, visible_BST);
   const at::Tensor p = scores.softmax(-1).view({batch * groups, share * queries, rows});
   const at::Tensor sees_BS = visible_BST.any(2).view({batch, queries, 1, 1});  // a query that sees nothing gave zero
-  const at::Tensor d_out = grouped(d_out_BSHD.to(type) * sees_BS, groups);
+  const at::Tensor d_out = grouped(d_out_BSHD.to(type) * sees_BS, groups).flatten(0, 1);
   const at::Tensor k = k_BGTD.to(type).reshape({batch * groups, rows, width}),
                    v = v_BGTD.to(type).reshape({batch * groups, rows, width});
   at::Tensor d_score = at::_softmax_backward_data(at::bmm(d_out, v.transpose(1, 2)), p, -1, type);
@@ -40,8 +31,8 @@ Gradients composed(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const
                              .view({batch, groups, share, queries, width})
                              .permute({0, 3, 1, 2, 4})
                              .reshape(q_BSHD.sizes());
-  const at::Tensor d_k =
-      at::bmm(d_score.transpose(1, 2), grouped(q_BSHD.to(type) * spec.scale, groups)).view(k_BGTD.sizes());
+  const at::Tensor d_k = at::bmm(d_score.transpose(1, 2), grouped(q_BSHD.to(type) * spec.scale, groups).flatten(0, 1))
+                             .view(k_BGTD.sizes());
   return {d_q, d_k, at::bmm(p.transpose(1, 2), d_out).view(v_BGTD.sizes())};
 }
 

@@ -141,4 +141,10 @@ DevicePlan to_device(const Plan& plan, at::Device device) {
   return out;
 }
 
+at::Tensor padded(const at::Tensor& x_nHD, const DepthPlan& depth) {
+  const int64_t heads = x_nHD.size(1), width = x_nHD.size(2);
+  if (depth.width == 0) return x_nHD.new_zeros({depth.sequences, 0, heads, width});
+  return x_nHD.index_select(0, depth.token_BS.flatten()).view({depth.sequences, depth.width, heads, width});
+}
+
 }  // namespace bt

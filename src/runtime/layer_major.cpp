@@ -68,28 +68,26 @@ LayerOutput differentiable_scan(const Pass& pass, int64_t layer, const Qkv& prom
 LayerOutput truncated_layer(const Pass& pass, int64_t layer, const Qkv& prompt, const Qkv& live) {
   const DepthPlan& first = pass.plan.depths[0];
   const AttentionSpec spec = pass.decoder.attention(layer);
-  const int64_t heads = prompt.q_NHD.size(1), width = prompt.q_NHD.size(2), groups = prompt.k_NGD.size(1);
-  const auto padded = [&](const at::Tensor& x, int64_t count) {
-    return x.index_select(0, first.token_BS.flatten()).view({first.sequences, first.width, count, width});
-  };
+  const int64_t heads = prompt.q_NHD.size(1), width = prompt.q_NHD.size(2);
   LayerOutput out;
   at::Tensor lse_BSH = prompt.q_NHD.new_zeros({first.sequences, 0, heads});
   out.prompt_NHD = prompt.q_NHD;
   if (first.width > 0) {
-    const KvView own{padded(prompt.k_NGD, groups).transpose(1, 2),
-                     padded(prompt.v_NGD, groups).transpose(1, 2),
+    const KvView own{padded(prompt.k_NGD, first).transpose(1, 2),
+                     padded(prompt.v_NGD, first).transpose(1, 2),
                      first.rows_B,
                      pass.plan.position_BT.narrow(1, 0, first.rows),
                      {}};
-    const PaddedAttention attended = first_attention(padded(prompt.q_NHD, heads), first, own, spec);
+    const PaddedAttention attended = first_attention(padded(prompt.q_NHD, first), first, own, spec);
     lse_BSH = attended.lse_BSH.detach();
     out.prompt_NHD = attended.out_BSHD.reshape({-1, heads, width}).index_select(0, first.slot_n);
   }
   if (pass.plan.depths.size() < 2) return out;  // no boundary is followed by anything
   const std::vector<at::Tensor>* replay =
       pass.options.replay != nullptr ? &(*pass.options.replay)[static_cast<size_t>(layer)] : nullptr;
-  TruncatedScan scan =
-      truncated_scan(pass.plan, pass.effects, layer, spec, prompt, lse_BSH, live, pass.layer_parameters(layer), replay);
+  const bool keep = pass.options.keep_activations.value_or(prompt.q_NHD.device().is_cpu());
+  TruncatedScan scan = truncated_scan(pass.plan, pass.effects, layer, spec, prompt, lse_BSH, live,
+                                      pass.layer_parameters(layer), replay, keep);
   out.live_NHD = scan.out_nHD;
   out.rows = std::move(scan.rows);
   out.rewrite_size = scan.rewrite_size;

@@ -44,13 +44,11 @@ at::Tensor SegmentCache::attend(int64_t depth, const Qkv& qkv) {
   k_BGTD_ = k_BGTD_.index_put(cells, qkv.k_NGD);
   v_BGTD_ = v_BGTD_.index_put(cells, qkv.v_NGD);
   const int64_t heads = qkv.q_NHD.size(1), width = qkv.q_NHD.size(2);
+  q_BSHD_ = padded(qkv.q_NHD, at_depth);
   if (at_depth.width == 0) {
-    q_BSHD_ = qkv.q_NHD.new_zeros({at_depth.sequences, 0, heads, width});
     lse_BSH_ = qkv.q_NHD.new_zeros({at_depth.sequences, 0, heads});
     return qkv.q_NHD;
   }
-  q_BSHD_ =
-      qkv.q_NHD.index_select(0, at_depth.token_BS.flatten()).view({at_depth.sequences, at_depth.width, heads, width});
   const KvView kv = view(depth);
   if (depth == 0) {
     const PaddedAttention first = first_attention(q_BSHD_, at_depth, kv, spec_);

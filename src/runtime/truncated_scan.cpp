@@ -40,7 +40,7 @@ class Node : public torch::autograd::Function<Node> {
 
 TruncatedScan truncated_scan(const DevicePlan& plan, const Effects& effects, int64_t layer, const AttentionSpec& spec,
                              const Qkv& prompt, const at::Tensor& prompt_lse_BSH, const Qkv& live,
-                             at::TensorList parameters, const std::vector<at::Tensor>* replay) {
+                             at::TensorList parameters, const std::vector<at::Tensor>* replay, bool keep_activations) {
   auto state = c10::make_intrusive<ScanState>();
   state->plan = &plan;
   state->effects = effects;
@@ -51,7 +51,7 @@ TruncatedScan truncated_scan(const DevicePlan& plan, const Effects& effects, int
   state->replay = replay;
   state->live_needs_grad = at::GradMode::is_enabled() && live.q_NHD.requires_grad();
   state->leaves = leaves_of(parameters);
-  state->keeps_activations = at::GradMode::is_enabled() && live.q_NHD.device().is_cpu();
+  state->keeps_activations = at::GradMode::is_enabled() && keep_activations;
   std::vector<at::Tensor> inputs{live.q_NHD, live.k_NGD, live.v_NGD};
   inputs.insert(inputs.end(), parameters.begin(), parameters.end());
   TruncatedScan out;

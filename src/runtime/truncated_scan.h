@@ -1,5 +1,5 @@
-// The scan over steps of one layer with truncation at every boundary (bptt_steps: 1), as one autograd node whose
-// backward pass treats all steps and all sequences as one batch: nothing in it is sequential.
+// The scan over steps of one layer with truncation at every boundary (bptt_steps: 1), as one autograd node; nothing in
+// its backward pass is sequential (ForwardOptions::keep_activations).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -22,6 +22,6 @@ struct TruncatedScan {
 // (all later tokens) and the layer's parameters, [1, …] each. `replay`: rows per depth, or null.
 TruncatedScan truncated_scan(const DevicePlan& plan, const Effects& effects, int64_t layer, const AttentionSpec& spec,
                              const Qkv& prompt, const at::Tensor& prompt_lse_BSH, const Qkv& live,
-                             at::TensorList parameters, const std::vector<at::Tensor>* replay);
+                             at::TensorList parameters, const std::vector<at::Tensor>* replay, bool keep_activations);
 
 }  // namespace bt

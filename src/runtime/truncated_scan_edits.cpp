@@ -20,25 +20,11 @@ Changes kept_changes(ScanState& state, const std::vector<at::Tensor>& d_change) 
   Changes out;
   for (size_t i = 0; i < state.events.size(); ++i) {
     const at::Tensor change_EWC = std::exchange(state.events[i].change_EWC, {});
-    if (!d_change[i].defined()) continue;
     out.gradients.push_back(d_change[i].to(change_EWC.scalar_type()));
     out.outputs.push_back(change_EWC);
   }
   state.keeps_activations = false;  // the graphs are used up: another backward pass runs the edit again
   return out;
-}
-
-// Parts [layers, E, width of its own, …] side by side, right-padded to the widest with `fill`.
-at::Tensor stack_padded(const std::vector<at::Tensor>& parts, int64_t axis, const at::Scalar& fill) {
-  int64_t width = 0;
-  for (const at::Tensor& part : parts) width = std::max(width, part.size(axis));
-  std::vector<at::Tensor> padded;
-  for (const at::Tensor& part : parts) {
-    std::vector<int64_t> pad(static_cast<size_t>(2 * (part.dim() - axis)), 0);
-    pad.back() = width - part.size(axis);
-    padded.push_back(at::constant_pad_nd(part, pad, fill));
-  }
-  return at::cat(padded, axis - 1);
 }
 
 // All boundaries' events as one batch.
@@ -61,14 +47,9 @@ Events all_events(const ScanState& state) {
 }
 
 Changes repeated_changes(const ScanState& state, const std::vector<at::Tensor>& d_change) {
-  std::vector<at::Tensor> gradients;
-  for (size_t i = 0; i < d_change.size(); ++i) {
-    const at::Tensor& u_EWC = state.events[i].events.u_YEWC.squeeze(0);
-    gradients.push_back(d_change[i].defined() ? d_change[i] : at::zeros_like(u_EWC));
-  }
   const Edit edit = state.effects.rewrite->edit(all_events(state), state.leaves);
   const at::Tensor change_ZWC = (edit.gate * edit.delta_YEWC).squeeze(0);
-  return {{change_ZWC}, {stack_padded(gradients, 1, 0).to(change_ZWC.scalar_type())}};
+  return {{change_ZWC}, {stack_padded(d_change, 1, 0).to(change_ZWC.scalar_type())}};
 }
 
 }  // namespace
@@ -95,13 +76,24 @@ std::vector<at::Tensor> edit_gradients(ScanState& state, const std::vector<at::T
   if (wanted.empty() || state.events.empty()) return out;
   at::AutoGradMode record(true);
   const Changes changes = state.keeps_activations ? kept_changes(state, d_change) : repeated_changes(state, d_change);
-  if (changes.outputs.empty()) return out;
   const auto gradients = torch::autograd::grad(changes.outputs, wanted, changes.gradients, /*retain_graph=*/false,
                                                /*create_graph=*/false, /*allow_unused=*/true);
   for (size_t i = 0, next = 0; i < out.size(); ++i) {
     if (state.leaves[i].requires_grad()) out[i] = gradients[next++];
   }
   return out;
+}
+
+at::Tensor stack_padded(const std::vector<at::Tensor>& parts, int64_t axis, const at::Scalar& fill) {
+  int64_t width = 0;
+  for (const at::Tensor& part : parts) width = std::max(width, part.size(axis));
+  std::vector<at::Tensor> padded;
+  for (const at::Tensor& part : parts) {
+    std::vector<int64_t> pad(static_cast<size_t>(2 * (part.dim() - axis)), 0);
+    pad.back() = width - part.size(axis);
+    padded.push_back(at::constant_pad_nd(part, pad, fill));
+  }
+  return at::cat(padded, axis - 1);
 }
 
 }  // namespace bt

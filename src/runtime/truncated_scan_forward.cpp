@@ -75,12 +75,6 @@ void act(ScanState& state, Running& running, int64_t depth, const at::Tensor& q_
 
 }  // namespace
 
-at::Tensor padded(const at::Tensor& x_nHD, const DepthPlan& depth) {
-  if (depth.width == 0) return x_nHD.new_zeros({depth.sequences, 0, x_nHD.size(1), x_nHD.size(2)});
-  return x_nHD.index_select(0, depth.token_BS.flatten())
-      .view({depth.sequences, depth.width, x_nHD.size(1), x_nHD.size(2)});
-}
-
 at::Tensor scan_forward(ScanState& state, const Qkv& live) {
   const DevicePlan& plan = *state.plan;
   Running running = start(state, live);

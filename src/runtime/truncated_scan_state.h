@@ -55,11 +55,10 @@ ScanGradients scan_backward(ScanState& state, const at::Tensor& q_nHD, const at:
 std::vector<at::Tensor> leaves_of(at::TensorList parameters);
 // gate * delta of one boundary's events, [E, W, C]; with a graph where activations are kept.
 at::Tensor change_of(const ScanState& state, const Events& events);
-// The parameters' gradients, given those of every boundary's changed entries, [E, W, C]; undefined: no segment follows.
-// Uses kept graphs up.
+// The parameters' gradients, given those of every boundary's changed entries, [E, W, C]. Uses kept graphs up.
 std::vector<at::Tensor> edit_gradients(ScanState& state, const std::vector<at::Tensor>& d_change);
 
-// The tokens of a depth as right-padded sequences, [B, S, H, D].
-at::Tensor padded(const at::Tensor& x_nHD, const DepthPlan& depth);
+// Parts right-padded along `axis` to the widest, then put together along the axis before it.
+at::Tensor stack_padded(const std::vector<at::Tensor>& parts, int64_t axis, const at::Scalar& fill);
 
 }  // namespace bt

@@ -46,4 +46,7 @@ struct DevicePlan {
 // Cost: one pass over the plan on the host and one copy per tensor.
 DevicePlan to_device(const Plan& plan, at::Device device);
 
+// The packed tokens of a depth, [n, H, D], as its right-padded sequences, [B, S, H, D]. Padding repeats token 0.
+at::Tensor padded(const at::Tensor& x_nHD, const DepthPlan& depth);
+
 }  // namespace bt

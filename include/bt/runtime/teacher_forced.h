@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,10 @@ struct ForwardOptions {
   Order order = Order::layer_major;
   // Chunked truncation: the cache is cut from the graph at boundaries 0, n, 2n, …; 0: never (full).
   int64_t bptt_steps = 1;
+  // With bptt_steps 1 and layer_major: keep a method's activations and go backward depth by depth, faster on a CPU; or
+  // run its edits again and treat all steps of a layer as one batch, with less memory and fewer calls. Unset: kept on a
+  // CPU.
+  std::optional<bool> keep_activations;
   double loss_scale = 1.0;           // the loss is loss_scale * sum of the supervised tokens' negative log-likelihoods
   bool record_rows = false;          // fill Forward::rows
   const RowTrace* replay = nullptr;  // choose these rows instead of selecting
