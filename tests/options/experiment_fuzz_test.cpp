@@ -1,0 +1,40 @@
+// Mutants of a run's YAML file against the parser and the options.
+#include "bt/core/config_node.h"
+#include "bt/options/train_options.h"
+#include "support/fuzzing.h"
+
+namespace bt {
+namespace {
+
+testing::FuzzTarget experiment() {
+  const std::string flow =
+      "run: {out: runs/x, seed: 3}\n"
+      "model: {tokenizer: t, hidden_size: 64, intermediate_size: 96, layers: 2, heads: 4}\n"
+      "latent:\n  method: bt\n  recall: 4\n  width: 32 # comment\n"
+      "data:\n  train: [a.jsonl, \"b.jsonl\"]\n"
+      "train: {steps: 10, lr: 1e-3, betas: [0.9, 0.95]}\n";
+  const std::string block =
+      "run:\n  out: 'runs/y'\nmodel:\n  path: m\nlatent:\n  method: lora\n  rank: 4\n"
+      "data:\n  train:\n    - a.jsonl\n    - b.jsonl\n  prompt: |\n    {question}\n    A:\n"
+      "train:\n  epochs: 2.5\n  bptt_steps: full\n  betas:\n    - 0.9\n    - 0.95\n";
+  return {.name = "experiment",
+          .seeds = {flow, block},
+          .read =
+              [](const std::string& text, testing::StageCounts& stages) {
+                const ConfigNode node = parse_yaml(text, "fuzz");
+                stages.reach("yaml");
+                ExperimentOptions options;
+                read_options(node, options);
+                stages.reach("options");
+                ExperimentOptions again;
+                read_options(parse_yaml(write_options_yaml(options), "written"), again);
+                EXPECT_EQ(write_options_yaml(again), write_options_yaml(options)) << text;
+              },
+          .floors = {{"yaml", 0.5}, {"options", 0.05}}};
+}
+
+TEST(Fuzz, ExperimentYaml) { testing::fuzz(experiment(), 2'000); }
+TEST(FullFuzz, ExperimentYaml) { testing::fuzz(experiment(), 50'000); }
+
+}  // namespace
+}  // namespace bt
