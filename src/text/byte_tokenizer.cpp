@@ -23,6 +23,25 @@ std::string description() {
 }
 
 class ByteTokenizer final : public Tokenizer {
+  class DecodingBytes final : public Decoding {
+   public:
+    DecodingBytes(const ByteTokenizer& tokenizer, bool skip_special)
+        : tokenizer_(tokenizer), skip_special_(skip_special) {}
+
+    void push(int32_t id, std::string& out) override {
+      if (!tokenizer_.is_special(id)) {
+        out += static_cast<char>(id);
+      } else if (!skip_special_) {
+        out += kSpecialText[id - kBos];
+      }
+    }
+    void finish(std::string&) override {}
+
+   private:
+    const ByteTokenizer& tokenizer_;
+    bool skip_special_;
+  };
+
  public:
   int64_t vocab_size() const override { return kVocab; }
 
@@ -34,16 +53,8 @@ class ByteTokenizer final : public Tokenizer {
     return ids;
   }
 
-  std::string decode(std::span<const int32_t> ids, bool skip_special) const override {
-    std::string text;
-    for (const int32_t id : ids) {
-      if (!is_special(id)) {
-        text += static_cast<char>(id);
-      } else if (!skip_special) {
-        text += kSpecialText[id - kBos];
-      }
-    }
-    return text;
+  std::unique_ptr<Decoding> start_decoding(bool skip_special) const override {
+    return std::make_unique<DecodingBytes>(*this, skip_special);
   }
 
   std::string token_bytes(int32_t id) const override {
@@ -77,7 +88,7 @@ std::unique_ptr<Tokenizer> load_byte_tokenizer(const std::string& file) {
     fail_bad_file({.what = "not a byte tokenizer",
                    .where = file,
                    .expected = "the file that this program writes for the tokenizer `bytes`",
-                   .next_step = "of Hugging Face folders tokenizer.model is read, tokenizer.json is not"});
+                   .next_step = "a Hugging Face tokenizer is named tokenizer.json or tokenizer.model"});
   }
   return make_byte_tokenizer();
 }

@@ -2,21 +2,16 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 
 #include "bt/core/error.h"
-#include "bt/core/files.h"
-#include "bt/core/json.h"
 #include "bt/core/strings.h"
+#include "tokenizer_files.h"
 #include "tokenizer_kinds.h"
 
 namespace bt {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr uint64_t kMaxModelBytes = uint64_t{64} << 20;
-constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
 constexpr std::string_view kSpaceSymbol = "\xE2\x96\x81";  // U+2581, how SentencePiece spells a space
 constexpr char kUnknownText[] = " \xE2\x81\x87 ";          // what SentencePiece decodes unk to
 
@@ -49,13 +44,14 @@ size_t plain_prefix(std::string_view text) { return valid_utf8_prefix(text.subst
 
 class SentencePieceTokenizer final : public Tokenizer {
  public:
-  explicit SentencePieceTokenizer(const std::string& file) : model_(read_file(file, kMaxModelBytes)) {
-    const auto status = processor_.LoadFromSerializedProto(model_);
+  explicit SentencePieceTokenizer(const std::string& file) : files_(file, kMaxModelBytes) {
+    const auto status = processor_.LoadFromSerializedProto(files_.bytes());
     if (!status.ok() || processor_.GetPieceSize() <= 0) {
       fail_bad_file({.what = "not a SentencePiece model", .where = file, .found = status.ToString()});
     }
     read_pieces(file);
-    read_config(fs::path(file).replace_filename(kTokenizerConfigFile));
+    add_bos_ = processor_.bos_id() >= 0 && files_.config_flag("add_bos_token", true);
+    add_eos_ = processor_.eos_id() >= 0 && files_.config_flag("add_eos_token", false);
   }
 
   int64_t vocab_size() const override { return static_cast<int64_t>(bytes_.size()); }
@@ -72,20 +68,8 @@ class SentencePieceTokenizer final : public Tokenizer {
     return ids;
   }
 
-  std::string decode(std::span<const int32_t> ids, bool skip_special) const override {
-    std::string text;
-    for (const int32_t id : ids) {
-      check(id);
-      if (id == processor_.unk_id()) {
-        text += kUnknownText;
-      } else if (!is_special(id)) {
-        text += bytes_[static_cast<size_t>(id)];
-      } else if (!skip_special) {
-        text += processor_.IdToPiece(id);
-      }
-    }
-    if (dummy_prefix_ && text.starts_with(' ')) text.erase(0, 1);
-    return text;
+  std::unique_ptr<Decoding> start_decoding(bool skip_special) const override {
+    return std::make_unique<DecodingPieces>(*this, skip_special);
   }
 
   std::string token_bytes(int32_t id) const override {
@@ -101,14 +85,35 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::optional<int32_t> bos_id() const override { return optional_id(processor_.bos_id()); }
   std::optional<int32_t> eos_id() const override { return optional_id(processor_.eos_id()); }
   std::optional<int32_t> pad_id() const override { return optional_id(processor_.pad_id()); }
-  std::string fingerprint() const override { return sha256_hex(model_); }
-
-  void save(const std::string& folder) const override {
-    write_file_atomically(fs::path(folder) / kSentencePieceFile, model_);
-    if (!config_.empty()) write_file_atomically(fs::path(folder) / kTokenizerConfigFile, config_);
-  }
+  std::string fingerprint() const override { return files_.fingerprint(); }
+  void save(const std::string& folder) const override { files_.save(folder); }
 
  private:
+  class DecodingPieces final : public Decoding {
+   public:
+    DecodingPieces(const SentencePieceTokenizer& tokenizer, bool skip_special)
+        : tokenizer_(tokenizer), skip_special_(skip_special), strips_space_(tokenizer.dummy_prefix_) {}
+
+    void push(int32_t id, std::string& out) override {
+      const std::string text = tokenizer_.text_of(id, skip_special_);
+      if (text.empty()) return;
+      out += std::string_view(text).substr(strips_space_ && text.front() == ' ' ? 1 : 0);
+      strips_space_ = false;
+    }
+    void finish(std::string&) override {}
+
+   private:
+    const SentencePieceTokenizer& tokenizer_;
+    bool skip_special_, strips_space_;  // the space that encoding put in front is still to come
+  };
+
+  std::string text_of(int32_t id, bool skip_special) const {
+    check(id);
+    if (id == processor_.unk_id()) return kUnknownText;
+    if (!is_special(id)) return bytes_[static_cast<size_t>(id)];
+    return skip_special ? std::string() : processor_.IdToPiece(id);
+  }
+
   static std::optional<int32_t> optional_id(int id) { return id < 0 ? std::nullopt : std::optional<int32_t>(id); }
 
   void check(int32_t id) const {
@@ -141,20 +146,6 @@ class SentencePieceTokenizer final : public Tokenizer {
     exact_ = all_bytes && with_spaces(processor_.Normalize(probe)) == probe;
   }
 
-  void read_config(const std::string& file) {
-    std::error_code ignored;
-    add_bos_ = processor_.bos_id() >= 0;
-    if (!fs::is_regular_file(file, ignored)) return;
-    config_ = read_file(file, kMaxConfigBytes);
-    const Json config = Json::parse(config_, file);
-    const auto flag = [&](const char* key, bool otherwise) {
-      const Json* value = config.find(key);
-      return value == nullptr || value->is_null() ? otherwise : value->as_bool(str(file, ": ", key));
-    };
-    add_bos_ = add_bos_ && flag("add_bos_token", true);
-    add_eos_ = processor_.eos_id() >= 0 && flag("add_eos_token", false);
-  }
-
   void append(std::string_view text, std::vector<int32_t>& ids) const {
     std::vector<int> part;
     const auto status = processor_.Encode(absl::string_view(text.data(), text.size()), &part);
@@ -174,7 +165,7 @@ class SentencePieceTokenizer final : public Tokenizer {
     }
   }
 
-  std::string model_, config_;  // the files' bytes
+  TokenizerFiles files_;
   sentencepiece::SentencePieceProcessor processor_;
   std::vector<std::string> bytes_;  // by id
   std::vector<int32_t> byte_ids_;   // by byte; -1: the model has no such piece

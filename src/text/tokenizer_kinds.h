@@ -9,11 +9,10 @@
 namespace bt {
 
 inline constexpr char kByteTokenizerFile[] = "bytes.tokenizer.json";
-inline constexpr char kSentencePieceFile[] = "tokenizer.model";
-inline constexpr char kTokenizerConfigFile[] = "tokenizer_config.json";
 
 std::unique_ptr<Tokenizer> make_byte_tokenizer();
 std::unique_ptr<Tokenizer> load_byte_tokenizer(const std::string& file);
 std::unique_ptr<Tokenizer> load_sentencepiece(const std::string& file);
+std::unique_ptr<Tokenizer> load_hf_tokenizer(const std::string& file);
 
 }  // namespace bt

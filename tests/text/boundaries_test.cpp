@@ -19,7 +19,7 @@ class ListTokenizer final : public Tokenizer {
   explicit ListTokenizer(std::vector<std::string> bytes) : bytes_(std::move(bytes)) {}
   int64_t vocab_size() const override { return static_cast<int64_t>(bytes_.size()); }
   std::vector<int32_t> encode(std::string_view, bool) const override { return {}; }
-  std::string decode(std::span<const int32_t>, bool) const override { return {}; }
+  std::unique_ptr<Decoding> start_decoding(bool) const override { return nullptr; }
   std::string token_bytes(int32_t id) const override { return bytes_[static_cast<size_t>(id)]; }
   bool is_special(int32_t id) const override { return id == 0; }
   std::optional<int32_t> bos_id() const override { return {}; }

@@ -14,10 +14,18 @@ namespace bt {
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
-  virtual int64_t vocab_size() const = 0;
+  virtual int64_t vocab_size() const = 0;  // highest id + 1; a model's own vocabulary may be larger
   // Ids of the text alone; special tokens only with add_special (what the post-processor adds: BOS/EOS).
   virtual std::vector<int32_t> encode(std::string_view text, bool add_special = false) const = 0;
-  virtual std::string decode(std::span<const int32_t> ids, bool skip_special = false) const = 0;
+  std::string decode(std::span<const int32_t> ids, bool skip_special = false) const;
+  // Decoding at work: `push` appends what has become certain of the text, `finish` the rest. See StreamingDecoder.
+  class Decoding {
+   public:
+    virtual ~Decoding() = default;
+    virtual void push(int32_t id, std::string& out) = 0;  // ExitCode::bad_file for an id outside the vocabulary
+    virtual void finish(std::string& out) = 0;
+  };
+  virtual std::unique_ptr<Decoding> start_decoding(bool skip_special) const = 0;  // not outliving the tokenizer
   // The bytes a token stands for in the middle of a text; empty for special tokens.
   virtual std::string token_bytes(int32_t id) const = 0;
   virtual bool is_special(int32_t id) const = 0;
@@ -30,8 +38,14 @@ class Tokenizer {
   virtual void save(const std::string& folder) const = 0;
 };
 
-// From a folder (tokenizer.model, or bytes.tokenizer.json) or a file of either kind. "bytes" gives the byte tokenizer
-// (256 bytes, then bos, eos, pad). ExitCode::bad_file when there is none or it is malformed.
+// From a folder (tokenizer.json, else tokenizer.model, else bytes.tokenizer.json) or a file of one of these kinds.
+// "bytes" gives the byte tokenizer (256 bytes, then bos, eos, pad). ExitCode::bad_file when there is none, it is
+// malformed, or it needs something that is not supported; a tokenizer.json that is refused is not replaced by a
+// tokenizer.model.
+//
+// tokenizer.json (models of type BPE): ids and decoded text are those of the Hugging Face library `tokenizers`
+// (docs/tokenizers.md). Text that is not UTF-8 is read as Python's errors="replace" reads it. One object may be used by
+// many threads; the cache of words serves one of them at a time.
 //
 // A SentencePiece model that leaves text as it is (no dummy prefix, identity normalisation) and has byte pieces is
 // exact: decode(encode(x)) == x for any bytes, U+2581 and invalid UTF-8 included. Others follow SentencePiece's own
