@@ -1,7 +1,5 @@
 #include "bench_models.h"
 
-#include <cmath>
-
 #include "bt/core/random.h"
 #include "bt/core/strings.h"
 
@@ -9,18 +7,15 @@ namespace bt {
 namespace {
 
 ModelConfig decoder(int64_t layers, int64_t width, int64_t heads, int64_t groups, int64_t inner, int64_t vocabulary) {
-  ModelConfig config;
-  config.vocab_size = vocabulary;
-  config.hidden_size = width;
-  config.intermediate_size = inner;
-  config.layers = layers;
-  config.heads = heads;
-  config.kv_heads = groups;
-  config.head_dim = width / heads;
-  config.max_position = 1024;
-  config.attention_scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
-  config.window.assign(static_cast<size_t>(layers), 0);
-  return config;
+  return parse_model_config(Json::object({{"model_type", "llama"},
+                                          {"vocab_size", vocabulary},
+                                          {"hidden_size", width},
+                                          {"intermediate_size", inner},
+                                          {"num_hidden_layers", layers},
+                                          {"num_attention_heads", heads},
+                                          {"num_key_value_heads", groups},
+                                          {"max_position_embeddings", 1024}}),
+                            "bench");
 }
 
 BtOptions processor(int64_t recall, int64_t width, int64_t heads, int64_t inner) {

@@ -4,10 +4,12 @@
 #include <cmath>
 #include <filesystem>
 
+#include "activation_names.h"
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
+#include "bt/format/model_family.h"
 #include "json_reader.h"
-#include "model_family.h"
+#include "layer_kinds.h"
 #include "rope_config.h"
 
 namespace bt {
@@ -39,14 +41,16 @@ const ModelFamily& read_family(const JsonReader& reader) {
   return *family;
 }
 
-int64_t read_head_dim(const JsonReader& reader, const ModelConfig& config) {
-  if (!reader.has("head_dim") && config.hidden_size % config.heads != 0) {
+int64_t read_head_dim(const JsonReader& reader, const ModelFamily& family, const ModelConfig& config) {
+  const bool derived = !reader.has("head_dim") && family.head_dim == 0;
+  if (derived && config.hidden_size % config.heads != 0) {
     fail_bad_file({.what = "hidden_size is not a multiple of num_attention_heads",
                    .where = reader.where("hidden_size"),
                    .expected = str("a multiple of ", config.heads),
                    .found = str(config.hidden_size)});
   }
-  const int64_t head_dim = reader.integer("head_dim", kHeadDimRange, config.hidden_size / config.heads);
+  const int64_t missing = derived ? config.hidden_size / config.heads : family.head_dim;
+  const int64_t head_dim = reader.integer("head_dim", kHeadDimRange, missing);
   if (head_dim < kHeadDimRange.min || head_dim > kHeadDimRange.max || head_dim % 2 != 0) {
     fail_bad_file({.what = "unsupported head dimension",
                    .where = reader.where("head_dim"),
@@ -71,29 +75,43 @@ void read_sizes(const JsonReader& reader, const Json& json, const ModelFamily& f
                    .expected = str("a divisor of ", config.heads),
                    .found = str(config.kv_heads)});
   }
-  config.head_dim = read_head_dim(reader, config);
+  config.head_dim = read_head_dim(reader, family, config);
   config.max_position = reader.integer("max_position_embeddings", kPositionRange, family.max_position);
 }
 
-std::string read_activation(const JsonReader& reader) {
-  const std::string activation = reader.text("hidden_act", "silu");
-  if (activation != "silu") {
+Activation read_activation(const JsonReader& reader, const ModelFamily& family) {
+  std::string name = reader.text(family.activation_key, std::string(family.activation));
+  // Gemma's first files say gelu and mean its tanh approximation; transformers reads them so.
+  if (name == "gelu" && family.model_type == "gemma") name = "gelu_pytorch_tanh";
+  const std::optional<Activation> activation = activation_of(name);
+  if (!activation) {
     fail_bad_file({.what = "unsupported activation",
-                   .where = reader.where("hidden_act"),
-                   .expected = "silu",
-                   .found = activation});
+                   .where = reader.where(family.activation_key),
+                   .expected = "silu, gelu or gelu_pytorch_tanh",
+                   .found = name});
   }
-  return activation;
+  return *activation;
 }
 
-std::vector<int64_t> read_window(const JsonReader& reader, const Json& json, const ModelFamily& family,
-                                 int64_t layers) {
-  int64_t window = 0;
-  if (family.has_sliding_window) {  // null: none; absent: the family's default
-    const int64_t missing = json.contains("sliding_window") ? 0 : family.sliding_window;
-    window = reader.integer("sliding_window", kPositionRange, missing);
-  }
-  return std::vector<int64_t>(static_cast<size_t>(layers), window);
+void read_biases(const JsonReader& reader, const ModelFamily& family, ModelConfig& config) {
+  const bool attention = family.attention_bias_key && reader.boolean("attention_bias", false);
+  config.qkv_bias = family.qkv_bias || attention;
+  config.o_bias = attention;
+  config.mlp_bias = family.mlp_bias_key && reader.boolean("mlp_bias", false);
+}
+
+void read_attention(const JsonReader& reader, const Json& json, const ModelFamily& family, ModelConfig& config) {
+  constexpr NumberRange scalar_range{1e-3, 1e6}, cap_range{1e-3, 1e6};
+  const double by_width = static_cast<double>(config.head_dim);
+  config.query_pre_attn_scalar =
+      family.query_scalar > 0 ? reader.number("query_pre_attn_scalar", scalar_range, family.query_scalar) : by_width;
+  config.attention_scale = 1 / std::sqrt(config.query_pre_attn_scalar);
+  if (!family.soft_caps) return;
+  const auto cap = [&](const char* key, double missing) {  // null: none
+    return reader.number(key, cap_range, json.contains(key) ? 0 : missing);
+  };
+  config.attention_softcap = cap("attn_logit_softcapping", 50);
+  config.logit_softcap = cap("final_logit_softcapping", 30);
 }
 
 // null, one id or a list of ids.
@@ -135,14 +153,17 @@ ModelConfig parse_model_config(const Json& json, std::string_view source) {
   ModelConfig config;
   config.model_type = family.model_type;
   read_sizes(reader, json, family, config);
-  config.rms_norm_eps = reader.number("rms_norm_eps", {1e-12, 1}, config.rms_norm_eps);
-  config.activation = read_activation(reader);
-  config.rope = parse_rope_config(reader);
+  config.norm = {.eps = reader.number("rms_norm_eps", {1e-12, 1}, family.rms_norm_eps),
+                 .weight_offset = family.norm_offset,
+                 .rounds_last = family.norm_rounds_last};
+  config.activation = read_activation(reader, family);
+  config.rope = parse_rope_config(reader, family.rope_theta, config.max_position);
   config.tie_word_embeddings = reader.boolean("tie_word_embeddings", family.tie_word_embeddings);
-  config.attention_bias = family.has_bias_keys && reader.boolean("attention_bias", false);
-  config.mlp_bias = family.has_bias_keys && reader.boolean("mlp_bias", false);
-  config.attention_scale = 1 / std::sqrt(static_cast<double>(config.head_dim));
-  config.window = read_window(reader, json, family, config.layers);
+  config.scaled_embedding = family.scaled_embedding;
+  read_biases(reader, family, config);
+  read_attention(reader, json, family, config);
+  config.rotary = read_rotary_layers(reader, family, config.layers);
+  config.window = read_windows(reader, json, family, config.rotary);
   config.initializer_range = reader.number("initializer_range", {0, 100}, config.initializer_range);
   read_tokens(reader, config);
   config.dtype = reader.text(reader.has("dtype") ? "dtype" : "torch_dtype", "");

@@ -1,8 +1,10 @@
-#include <algorithm>
+#include <cmath>
 
+#include "activation_names.h"
 #include "bt/core/error.h"
 #include "bt/format/model_config.h"
-#include "model_family.h"
+#include "bt/format/model_family.h"
+#include "layer_kinds.h"
 #include "rope_config.h"
 
 namespace bt {
@@ -18,11 +20,19 @@ Json ids_json(const std::vector<int64_t>& ids) {
 
 Json id_json(const std::optional<int64_t>& id) { return id ? Json(*id) : Json(); }
 
-void add_window(const ModelConfig& config, const ModelFamily& family, Json& json) {
-  const int64_t window = config.window.empty() ? 0 : config.window.front();
-  BT_ASSERT(std::all_of(config.window.begin(), config.window.end(), [&](int64_t w) { return w == window; }));
-  BT_ASSERT(window == 0 || family.has_sliding_window);
-  if (family.has_sliding_window) json.set("sliding_window", window == 0 ? Json() : Json(window));
+void add_attention(const ModelConfig& config, const ModelFamily& family, Json& json) {
+  if (family.attention_bias_key) json.set("attention_bias", config.o_bias);
+  if (family.mlp_bias_key) json.set("mlp_bias", config.mlp_bias);
+  const double scalar = config.query_pre_attn_scalar;
+  const bool whole = scalar == std::floor(scalar);
+  if (family.query_scalar > 0) {
+    json.set("query_pre_attn_scalar", whole ? Json(static_cast<int64_t>(scalar)) : Json(scalar));
+  }
+  if (family.soft_caps) {
+    const auto cap = [](double value) { return value > 0 ? Json(value) : Json(); };
+    json.set("attn_logit_softcapping", cap(config.attention_softcap));
+    json.set("final_logit_softcapping", cap(config.logit_softcap));
+  }
 }
 
 }  // namespace
@@ -41,15 +51,12 @@ Json model_config_json(const ModelConfig& config, std::string_view dtype_name) {
   json.set("num_key_value_heads", config.kv_heads);
   json.set("head_dim", config.head_dim);
   json.set("max_position_embeddings", config.max_position);
-  json.set("rms_norm_eps", config.rms_norm_eps);
-  json.set("hidden_act", config.activation);
+  json.set("rms_norm_eps", config.norm.eps);
+  json.set(std::string(family->activation_key), activation_name(config.activation));
   add_rope_json(config.rope, json);
   json.set("tie_word_embeddings", config.tie_word_embeddings);
-  if (family->has_bias_keys) {
-    json.set("attention_bias", config.attention_bias);
-    json.set("mlp_bias", config.mlp_bias);
-  }
-  add_window(config, *family, json);
+  add_attention(config, *family, json);
+  add_layer_kinds(config.rotary, config.window, *family, json);
   json.set("initializer_range", config.initializer_range);
   json.set("bos_token_id", id_json(config.bos_id));
   json.set("eos_token_id", ids_json(config.eos_ids));

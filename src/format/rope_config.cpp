@@ -22,10 +22,10 @@ std::string rope_type(const JsonReader& reader) {
                    .expected = type,
                    .found = reader.text("type")});
   }
-  if (type != "default" && type != "linear" && type != "llama3") {
+  if (type != "default" && type != "linear" && type != "llama3" && type != "dynamic") {
     fail_bad_file({.what = "unsupported rope type",
                    .where = reader.where(key),
-                   .expected = "default, linear or llama3",
+                   .expected = "default, linear, llama3 or dynamic",
                    .found = type});
   }
   return type;
@@ -49,7 +49,7 @@ void refuse_settings_by_layer(const JsonReader& reader) {
 }
 
 // Type and factors from rope_scaling or rope_parameters; theta is read apart.
-RopeConfig parse_scaling(const JsonReader& reader) {
+RopeConfig parse_scaling(const JsonReader& reader, int64_t max_position) {
   refuse_settings_by_layer(reader);
   refuse_partial_rotation(reader);
   RopeConfig rope;
@@ -57,6 +57,10 @@ RopeConfig parse_scaling(const JsonReader& reader) {
   if (rope.type == "default") return rope;
   rope.factor = reader.number("factor", kFactorRange);
   if (rope.type == "linear") return rope;
+  if (rope.type == "dynamic") {
+    rope.original_max_position = reader.integer("original_max_position_embeddings", kPositionRange, max_position);
+    return rope;
+  }
   rope.low_freq_factor = reader.number("low_freq_factor", kFrequencyFactorRange);
   rope.high_freq_factor = reader.number("high_freq_factor", kFrequencyFactorRange);
   rope.original_max_position = reader.integer("original_max_position_embeddings", kPositionRange);
@@ -76,7 +80,7 @@ bool same_scaling(const RopeConfig& a, const RopeConfig& b) {
 
 // The base frequency may stand at the top, in rope_parameters or in rope_scaling; all that do must agree.
 double parse_theta(const JsonReader& config, const std::optional<JsonReader>& parameters,
-                   const std::optional<JsonReader>& scaling) {
+                   const std::optional<JsonReader>& scaling, double missing) {
   std::optional<double> theta;
   for (const JsonReader* reader : {&config, parameters ? &*parameters : nullptr, scaling ? &*scaling : nullptr}) {
     if (reader == nullptr || !reader->has("rope_theta")) continue;
@@ -89,19 +93,19 @@ double parse_theta(const JsonReader& config, const std::optional<JsonReader>& pa
     }
     theta = value;
   }
-  return theta.value_or(RopeConfig{}.theta);
+  return theta.value_or(missing);
 }
 
 }  // namespace
 
-RopeConfig parse_rope_config(const JsonReader& config) {
+RopeConfig parse_rope_config(const JsonReader& config, double default_theta, int64_t max_position) {
   refuse_partial_rotation(config);
   const std::optional<JsonReader> parameters = config.object("rope_parameters");
   const std::optional<JsonReader> scaling = config.object("rope_scaling");
   RopeConfig rope;
-  if (parameters) rope = parse_scaling(*parameters);
+  if (parameters) rope = parse_scaling(*parameters, max_position);
   if (scaling) {
-    const RopeConfig older = parse_scaling(*scaling);
+    const RopeConfig older = parse_scaling(*scaling, max_position);
     if (parameters && !same_scaling(rope, older)) {
       fail_bad_file({.what = "rope_parameters and rope_scaling differ",
                      .where = config.where("rope_scaling"),
@@ -111,7 +115,7 @@ RopeConfig parse_rope_config(const JsonReader& config) {
     }
     rope = older;
   }
-  rope.theta = parse_theta(config, parameters, scaling);
+  rope.theta = parse_theta(config, parameters, scaling, default_theta);
   return rope;
 }
 
@@ -122,6 +126,8 @@ void add_rope_json(const RopeConfig& rope, Json& config) {
   if (rope.type == "llama3") {
     scaling.set("low_freq_factor", rope.low_freq_factor);
     scaling.set("high_freq_factor", rope.high_freq_factor);
+  }
+  if (rope.original_max_position > 0) {
     scaling.set("original_max_position_embeddings", rope.original_max_position);
   }
   config.set("rope_theta", rope.theta);

@@ -8,7 +8,7 @@ namespace bt {
 
 // Transformers 5: everything in `rope_parameters`. Transformers 4: `rope_theta` beside `rope_scaling`. A file may have
 // both spellings (ours does); they must agree.
-RopeConfig parse_rope_config(const JsonReader& config);
+RopeConfig parse_rope_config(const JsonReader& config, double default_theta, int64_t max_position);
 
 // Adds rope_theta, rope_scaling and rope_parameters.
 void add_rope_json(const RopeConfig& rope, Json& config);

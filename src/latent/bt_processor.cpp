@@ -1,6 +1,8 @@
 // The Bottlenecked Transformer's Cache Processor as a method (arXiv 2505.16950).
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "bt/latent/row_choice.h"
 #include "methods.h"
 #include "processor_block.h"
@@ -16,6 +18,14 @@ Rotary angle_table(const ModelConfig& model, int64_t head_dim, const c10::Tensor
   return rotary(shape, positions, options.dtype().toScalarType());
 }
 
+at::Tensor rotary_layers(const ModelConfig& model, const c10::TensorOptions& options) {
+  const auto& rotary = model.rotary;
+  if (std::find(rotary.begin(), rotary.end(), false) == rotary.end()) return {};
+  at::Tensor out = at::empty({model.layers}, at::kBool);
+  for (int64_t layer = 0; layer < model.layers; ++layer) out[layer] = bool(rotary[static_cast<size_t>(layer)]);
+  return out.to(options.device());
+}
+
 class BtProcessor final : public Method, public Rewrite {
  public:
   BtProcessor(std::string_view name, const BtOptions& options, const MethodContext& context)
@@ -26,7 +36,10 @@ class BtProcessor final : public Method, public Rewrite {
     store_.initialise(context.seed);
     scale_L2_ = at::ones({model_.layers, 2}, context.options);
     if (options_.processor_rope) angles_ = angle_table(model_, options_.width / options_.heads, context.options);
-    if (options_.key_frame == "unrotated") key_angles_ = angle_table(model_, model_.head_dim, context.options);
+    if (options_.key_frame == "unrotated") {
+      key_angles_ = angle_table(model_, model_.head_dim, context.options);
+      rotary_L_ = rotary_layers(model_, context.options);
+    }
   }
 
   std::string_view name() const override { return name_; }
@@ -58,14 +71,18 @@ class BtProcessor final : public Method, public Rewrite {
   }
 
  private:
-  // The keys' half rotated by their positions, or back: the identity with key_frame "rotated".
+  // The keys' half rotated by their positions, or back: the identity with key_frame "rotated", and in layers whose keys
+  // are never rotated.
   at::Tensor turned_keys(const at::Tensor& x_YEWC, const Events& events, bool inverse) const {
     if (!key_angles_.cos.defined()) return x_YEWC;
     const auto halves = x_YEWC.chunk(2, -1);
     const at::Tensor position = events.position_YEW.flatten();
     const Rotary here{key_angles_.cos.index_select(0, position), key_angles_.sin.index_select(0, position)};
     const at::Tensor keys = rotate(halves[0].reshape({-1, model_.kv_heads, model_.head_dim}), here, inverse);
-    return at::cat({keys.view(halves[0].sizes()), halves[1]}, -1);
+    const at::Tensor turned_YEWC = at::cat({keys.view(halves[0].sizes()), halves[1]}, -1);
+    if (!rotary_L_.defined()) return turned_YEWC;
+    const int64_t layers = events.layer_end - events.layer_begin;
+    return at::where(rotary_L_.narrow(0, events.layer_begin, layers).view({layers, 1, 1, 1}), turned_YEWC, x_YEWC);
   }
 
   std::string name_;
@@ -74,6 +91,7 @@ class BtProcessor final : public Method, public Rewrite {
   ParameterStore store_;
   at::Tensor scale_L2_;
   Rotary angles_, key_angles_;
+  at::Tensor rotary_L_;  // bool; undefined where every layer rotates
 };
 
 }  // namespace

@@ -14,19 +14,8 @@ Coprocessor::Coprocessor(const Decoder& backbone, int64_t count, c10::TensorOpti
             options) {
   at::NoGradGuard no_grad;
   soft_.initialise(seed);
-  soft_.leaf("latent_scale").copy_(backbone.embedding.detach().square().mean().sqrt());
-  weights_.decoder.final_norm.copy_(backbone.final_norm);
-  for (size_t layer = 0; layer < backbone.layers.size(); ++layer) {
-    LayerWeights& own = weights_.decoder.layers[layer];
-    const LayerWeights& from = backbone.layers[layer];
-    own.attention_norm.copy_(from.attention_norm);
-    own.mlp_norm.copy_(from.mlp_norm);
-    for (Linear LayerWeights::*linear : {&LayerWeights::q, &LayerWeights::k, &LayerWeights::v, &LayerWeights::o,
-                                         &LayerWeights::gate, &LayerWeights::up, &LayerWeights::down}) {
-      (own.*linear).weight.copy_((from.*linear).weight);
-      if ((from.*linear).bias.defined()) (own.*linear).bias.copy_((from.*linear).bias);
-    }
-  }
+  soft_.leaf("latent_scale").copy_(backbone.embedding.detach().square().mean().sqrt() * embedding_scale(backbone));
+  copy_layers_(weights_.decoder, backbone);
 }
 
 at::Tensor Coprocessor::latents_BMK(const PrefixCache& prefix, const at::Tensor& end_B) const {

@@ -19,7 +19,7 @@ at::Tensor project(const at::Tensor& x_YMI, const at::Tensor& w_YOI) {
 }
 
 at::Tensor normalise(const at::Tensor& x_YMP, const at::Tensor& w_YP) {
-  if (w_YP.size(0) == 1) return rms_norm(x_YMP, w_YP.squeeze(0), kNormEps);
+  if (w_YP.size(0) == 1) return rms_norm(x_YMP, w_YP.squeeze(0), {.eps = kNormEps});
   return x_YMP * (x_YMP.square().mean(-1, /*keepdim=*/true) + kNormEps).rsqrt() * w_YP.unsqueeze(1);
 }
 

@@ -2,7 +2,9 @@
 
 #include <cmath>
 
+#include "bt/core/error.h"
 #include "bt/core/strings.h"
+#include "bt/format/model_family.h"
 
 namespace bt {
 namespace {
@@ -24,13 +26,41 @@ struct Projection {
 
 std::vector<Projection> projections(const ModelConfig& c) {
   const int64_t queries = c.heads * c.head_dim, keys = c.kv_heads * c.head_dim;
-  return {{"self_attn.q_proj", &LayerWeights::q, queries, c.hidden_size, c.attention_bias, false},
-          {"self_attn.k_proj", &LayerWeights::k, keys, c.hidden_size, c.attention_bias, false},
-          {"self_attn.v_proj", &LayerWeights::v, keys, c.hidden_size, c.attention_bias, false},
-          {"self_attn.o_proj", &LayerWeights::o, c.hidden_size, queries, c.attention_bias, true},
+  return {{"self_attn.q_proj", &LayerWeights::q, queries, c.hidden_size, c.qkv_bias, false},
+          {"self_attn.k_proj", &LayerWeights::k, keys, c.hidden_size, c.qkv_bias, false},
+          {"self_attn.v_proj", &LayerWeights::v, keys, c.hidden_size, c.qkv_bias, false},
+          {"self_attn.o_proj", &LayerWeights::o, c.hidden_size, queries, c.o_bias, true},
           {"mlp.gate_proj", &LayerWeights::gate, c.intermediate_size, c.hidden_size, c.mlp_bias, false},
           {"mlp.up_proj", &LayerWeights::up, c.intermediate_size, c.hidden_size, c.mlp_bias, false},
           {"mlp.down_proj", &LayerWeights::down, c.hidden_size, c.intermediate_size, c.mlp_bias, true}};
+}
+
+struct Norm {
+  std::string_view name;
+  at::Tensor LayerWeights::*weight;
+  int64_t width;
+};
+
+const ModelFamily& family_of(const ModelConfig& config) {
+  const ModelFamily* family = find_model_family(config.model_type);
+  BT_ASSERT(family != nullptr);
+  return *family;
+}
+
+// Those that the family has.
+std::vector<Norm> norms(const ModelConfig& c) {
+  const ModelFamily& family = family_of(c);
+  std::vector<Norm> all = {{family.attention_norm, &LayerWeights::attention_norm, c.hidden_size},
+                           {family.attention_out_norm, &LayerWeights::attention_out_norm, c.hidden_size},
+                           {family.mlp_norm, &LayerWeights::mlp_norm, c.hidden_size},
+                           {family.mlp_out_norm, &LayerWeights::mlp_out_norm, c.hidden_size}};
+  if (family.query_key_norm != QueryKeyNorm::none) {
+    const bool each = family.query_key_norm == QueryKeyNorm::each_head;
+    all.push_back({"self_attn.q_norm", &LayerWeights::q_norm, c.head_dim * (each ? 1 : c.heads)});
+    all.push_back({"self_attn.k_norm", &LayerWeights::k_norm, c.head_dim * (each ? 1 : c.kv_heads)});
+  }
+  std::erase_if(all, [](const Norm& norm) { return norm.name.empty(); });
+  return all;
 }
 
 }  // namespace
@@ -42,17 +72,19 @@ std::vector<ParameterInfo> backbone_parameters(const ModelConfig& c) {
     infos.push_back({.name = std::move(name), .shape = std::move(shape), .init = init, .value = value, .decay = decay});
   };
   const double residual = 1.0 / std::sqrt(2.0 * static_cast<double>(c.layers));
+  const auto add_norm = [&](std::string name, int64_t width) {
+    add(std::move(name), {width}, Init::constant, 1 - c.norm.weight_offset, false);
+  };
   add(kEmbedding, {c.vocab_size, c.hidden_size}, Init::normal, c.initializer_range, false);
   for (int64_t layer = 0; layer < c.layers; ++layer) {
-    add(layer_name(layer, "input_layernorm.weight"), {c.hidden_size}, Init::ones, 1, false);
     for (const Projection& p : projections(c)) {
       const double deviation = c.initializer_range * (p.writes_residual ? residual : 1.0);
       add(layer_name(layer, str(p.name, ".weight")), {p.out, p.in}, Init::normal, deviation, true);
       if (p.bias) add(layer_name(layer, str(p.name, ".bias")), {p.out}, Init::zeros, 0, false);
     }
-    add(layer_name(layer, "post_attention_layernorm.weight"), {c.hidden_size}, Init::ones, 1, false);
+    for (const Norm& norm : norms(c)) add_norm(layer_name(layer, str(norm.name, ".weight")), norm.width);
   }
-  add(kFinalNorm, {c.hidden_size}, Init::ones, 1, false);
+  add_norm(kFinalNorm, c.hidden_size);
   if (!c.tie_word_embeddings) add(kHead, {c.vocab_size, c.hidden_size}, Init::normal, c.initializer_range, true);
   return infos;
 }
@@ -63,8 +95,9 @@ Decoder decoder_of(const ModelConfig& config, const ParameterStore& store) {
   decoder.embedding = store.leaf(kEmbedding);
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     LayerWeights weights;
-    weights.attention_norm = store.leaf(layer_name(layer, "input_layernorm.weight"));
-    weights.mlp_norm = store.leaf(layer_name(layer, "post_attention_layernorm.weight"));
+    for (const Norm& norm : norms(config)) {
+      weights.*norm.weight = store.leaf(layer_name(layer, str(norm.name, ".weight")));
+    }
     for (const Projection& p : projections(config)) {
       (weights.*p.linear).weight = store.leaf(layer_name(layer, str(p.name, ".weight")));
       if (p.bias) (weights.*p.linear).bias = store.leaf(layer_name(layer, str(p.name, ".bias")));
@@ -82,6 +115,23 @@ Backbone make_backbone(const ModelConfig& config, c10::TensorOptions options, ui
   backbone.parameters->initialise(seed);
   backbone.decoder = decoder_of(config, *backbone.parameters);
   return backbone;
+}
+
+void copy_layers_(Decoder& into, const Decoder& from) {
+  at::NoGradGuard no_grad;
+  const auto copy = [](const at::Tensor& target, const at::Tensor& source) {
+    if (source.defined()) target.copy_(source);
+  };
+  copy(into.final_norm, from.final_norm);
+  for (size_t layer = 0; layer < from.layers.size(); ++layer) {
+    for (const Norm& norm : norms(from.config)) {
+      copy(into.layers[layer].*norm.weight, from.layers[layer].*norm.weight);
+    }
+    for (const Projection& p : projections(from.config)) {
+      copy((into.layers[layer].*p.linear).weight, (from.layers[layer].*p.linear).weight);
+      copy((into.layers[layer].*p.linear).bias, (from.layers[layer].*p.linear).bias);
+    }
+  }
 }
 
 void set_trainable(Backbone& backbone, bool trainable) { backbone.parameters->set_trainable(trainable); }

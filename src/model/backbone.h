@@ -7,7 +7,7 @@
 
 namespace bt {
 
-// Every tensor under its Hugging Face name, in the order in which the forward pass uses them.
+// Every tensor under its Hugging Face name, layer by layer.
 std::vector<ParameterInfo> backbone_parameters(const ModelConfig& config);
 
 // The decoder whose tensors are the store's leaves; they require gradients as long as the store is trainable.

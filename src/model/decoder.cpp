@@ -2,11 +2,36 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 namespace bt {
 namespace {
 
 const LayerWeights& layer_of(const Decoder& decoder, int64_t layer) {
   return decoder.layers.at(static_cast<size_t>(layer));
+}
+
+// A norm that the family may not have.
+at::Tensor normed(const Decoder& decoder, const at::Tensor& x, const at::Tensor& weight) {
+  return weight.defined() ? rms_norm(x, weight, decoder.config.norm) : x;
+}
+
+// x [N, heads * D]; the width of the weight says whether each head is normalised or all as one vector.
+at::Tensor normed_heads(const Decoder& decoder, const at::Tensor& x, const at::Tensor& weight) {
+  if (!weight.defined()) return x;
+  return rms_norm(x.view({x.size(0), -1, weight.size(0)}), weight, decoder.config.norm);
+}
+
+at::Tensor activated(Activation activation, const at::Tensor& x) {
+  switch (activation) {
+    case Activation::silu:
+      return at::silu(x);
+    case Activation::gelu:
+      return at::gelu(x);
+    case Activation::gelu_tanh:
+      return at::gelu(x, "tanh");
+  }
+  return {};
 }
 
 }  // namespace
@@ -22,28 +47,42 @@ AttentionSpec Decoder::attention(int64_t layer) const {
   return {config.attention_scale, config.attention_softcap, config.window.at(static_cast<size_t>(layer))};
 }
 
-at::Tensor embed(const Decoder& decoder, const at::Tensor& id_N) { return at::embedding(decoder.embedding, id_N); }
+at::Tensor embed(const Decoder& decoder, const at::Tensor& id_N) {
+  const at::Tensor x_NC = at::embedding(decoder.embedding, id_N);
+  return decoder.config.scaled_embedding ? x_NC * embedding_scale(decoder) : x_NC;
+}
+
+// Rounded before it multiplies: sqrt(3072) = 55.4256 becomes 55.5 in bf16, as in Gemma's training.
+double embedding_scale(const Decoder& decoder) {
+  if (!decoder.config.scaled_embedding) return 1;
+  const at::Tensor scale = at::scalar_tensor(std::sqrt(static_cast<double>(decoder.config.hidden_size)), at::kDouble);
+  return scale.to(decoder.embedding.scalar_type()).item<double>();
+}
 
 Qkv project_qkv(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC, const Rotary& rotary) {
   const LayerWeights& weights = layer_of(decoder, layer);
   const ModelConfig& config = decoder.config;
-  const at::Tensor n_NC = rms_norm(x_NC, weights.attention_norm, config.rms_norm_eps);
-  const auto heads = [&](const Linear& project, int64_t count) {
-    return project(n_NC).view({x_NC.size(0), count, config.head_dim});
+  const at::Tensor n_NC = normed(decoder, x_NC, weights.attention_norm);
+  const auto heads = [&](const at::Tensor& x, int64_t count) { return x.view({x_NC.size(0), count, config.head_dim}); };
+  const auto placed = [&](const Linear& project, const at::Tensor& norm, int64_t count) {
+    const at::Tensor x_NHD = heads(normed_heads(decoder, project(n_NC), norm), count);
+    return config.rotary[static_cast<size_t>(layer)] ? rotate(x_NHD, rotary) : x_NHD;
   };
-  return {rotate(heads(weights.q, config.heads), rotary), rotate(heads(weights.k, config.kv_heads), rotary),
-          heads(weights.v, config.kv_heads)};
+  return {placed(weights.q, weights.q_norm, config.heads), placed(weights.k, weights.k_norm, config.kv_heads),
+          heads(weights.v(n_NC), config.kv_heads)};
 }
 
 at::Tensor finish_layer(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC, const at::Tensor& out_NHD) {
   const LayerWeights& weights = layer_of(decoder, layer);
-  const at::Tensor attended_NC = x_NC + weights.o(out_NHD.reshape({x_NC.size(0), -1}));
-  const at::Tensor n_NC = rms_norm(attended_NC, weights.mlp_norm, decoder.config.rms_norm_eps);
-  return attended_NC + weights.down(at::silu(weights.gate(n_NC)) * weights.up(n_NC));
+  const at::Tensor attention_NC = weights.o(out_NHD.reshape({x_NC.size(0), -1}));
+  const at::Tensor attended_NC = x_NC + normed(decoder, attention_NC, weights.attention_out_norm);
+  const at::Tensor n_NC = normed(decoder, attended_NC, weights.mlp_norm);
+  const at::Tensor mlp_NC = weights.down(activated(decoder.config.activation, weights.gate(n_NC)) * weights.up(n_NC));
+  return attended_NC + normed(decoder, mlp_NC, weights.mlp_out_norm);
 }
 
 at::Tensor final_hidden(const Decoder& decoder, const at::Tensor& x_NC) {
-  return rms_norm(x_NC, decoder.final_norm, decoder.config.rms_norm_eps);
+  return rms_norm(x_NC, decoder.final_norm, decoder.config.norm);
 }
 
 at::Tensor logits(const Decoder& decoder, const at::Tensor& hidden_NC) {

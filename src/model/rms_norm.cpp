@@ -23,21 +23,28 @@ struct Gradients {
   at::Tensor dx, dweight;  // dweight undefined unless wanted
 };
 
-Normed normed_by_aten(const at::Tensor& x, const at::Tensor& weight, double eps) {
+// The factor that x / rms(x) is multiplied by: rounded to x's type with it, or in fp32 where rounding comes last.
+at::Tensor factor(const at::Tensor& x, const at::Tensor& weight, const NormConfig& norm) {
+  const at::Tensor wide = norm.rounds_last ? widen(weight) : weight.to(x.scalar_type());
+  return norm.weight_offset == 0 ? wide : wide + norm.weight_offset;
+}
+
+Normed normed_by_aten(const at::Tensor& x, const at::Tensor& weight, const NormConfig& norm) {
   const at::Tensor wide = widen(x);
-  const at::Tensor norm = at::linalg_vector_norm(wide, 2, {-1}, /*keepdim=*/true);
-  const at::Tensor scale = norm.square_().div_(static_cast<double>(x.size(-1))).add_(eps).rsqrt_();
-  return {(wide * scale).to(x.scalar_type()).mul_(weight), scale};
+  const at::Tensor length = at::linalg_vector_norm(wide, 2, {-1}, /*keepdim=*/true);
+  const at::Tensor scale = length.square_().div_(static_cast<double>(x.size(-1))).add_(norm.eps).rsqrt_();
+  const at::Tensor unit = wide * scale, by = factor(x, weight, norm);
+  return {norm.rounds_last ? (unit * by).to(x.scalar_type()) : unit.to(x.scalar_type()).mul_(by), scale};
 }
 
 Gradients gradients_by_aten(const at::Tensor& narrow_x, const at::Tensor& weight, const at::Tensor& scale,
-                            const at::Tensor& dy, bool wants_dweight) {
-  const at::Tensor x = widen(narrow_x), g = widen(dy);
+                            const at::Tensor& dy, const NormConfig& norm, bool wants_dweight) {
+  const at::Tensor x = widen(narrow_x), g = widen(dy), by = factor(narrow_x, weight, norm);
   at::Tensor product = g * x, dweight;
   if (wants_dweight) dweight = (product * scale).flatten(0, -2).sum(0).to(weight.scalar_type());
-  const at::Tensor sum = product.mul_(weight).sum(-1, /*keepdim=*/true);
+  const at::Tensor sum = product.mul_(by).sum(-1, /*keepdim=*/true);
   const at::Tensor pull = sum.mul_(scale.pow(3)).div_(static_cast<double>(x.size(-1)));
-  const at::Tensor dx = at::mul_out(product, g, weight).mul_(scale).addcmul_(x, pull, -1);
+  const at::Tensor dx = at::mul_out(product, g, by).mul_(scale).addcmul_(x, pull, -1);
   return {dx.to(narrow_x.scalar_type()), dweight};
 }
 
@@ -45,7 +52,7 @@ constexpr int64_t kRowsPerTask = 256;  // fixed, so that sums over rows do not d
 
 int64_t rows_of(const at::Tensor& x) { return x.size(-1) == 0 ? 0 : x.numel() / x.size(-1); }
 
-Normed normed_by_rows(const at::Tensor& any_x, const at::Tensor& any_weight, double eps) {
+Normed normed_by_rows(const at::Tensor& any_x, const at::Tensor& any_weight, const NormConfig& norm) {
   const at::Tensor x = any_x.contiguous(), weight = any_weight.contiguous();
   std::vector<int64_t> shape = x.sizes().vec();
   shape.back() = 1;
@@ -56,14 +63,15 @@ Normed normed_by_rows(const at::Tensor& any_x, const at::Tensor& any_weight, dou
                                               out.y.mutable_data_ptr<scalar_t>(),
                                               out.scale.mutable_data_ptr<scalar_t>(),
                                               x.size(-1),
-                                              static_cast<scalar_t>(eps)};
+                                              static_cast<scalar_t>(norm.eps),
+                                              static_cast<scalar_t>(norm.weight_offset)};
     at::parallel_for(0, rows_of(x), kRowsPerTask, [&](int64_t begin, int64_t end) { rows::run(work, begin, end); });
   });
   return out;
 }
 
 Gradients gradients_by_rows(const at::Tensor& any_x, const at::Tensor& any_weight, const at::Tensor& scale,
-                            const at::Tensor& any_dy, bool wants_dweight) {
+                            const at::Tensor& any_dy, const NormConfig& norm, bool wants_dweight) {
   const at::Tensor x = any_x.contiguous(), weight = any_weight.contiguous(), dy = any_dy.contiguous();
   const int64_t width = x.size(-1), count = rows_of(x), tasks = (count + kRowsPerTask - 1) / kRowsPerTask;
   Gradients out{at::empty(x.sizes(), x.options()), {}};
@@ -75,7 +83,8 @@ Gradients gradients_by_rows(const at::Tensor& any_x, const at::Tensor& any_weigh
                                                  dy.const_data_ptr<scalar_t>(),
                                                  out.dx.mutable_data_ptr<scalar_t>(),
                                                  nullptr,
-                                                 width};
+                                                 width,
+                                                 static_cast<scalar_t>(norm.weight_offset)};
     scalar_t* sums = wants_dweight ? parts.mutable_data_ptr<scalar_t>() : nullptr;
     at::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) {
@@ -96,24 +105,30 @@ bool by_rows(const at::Tensor& x, const at::Tensor& weight) {
 
 // One node instead of autograd's chain.
 struct RmsNorm : torch::autograd::Function<RmsNorm> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, double eps) {
-    const Normed normed = by_rows(x, weight) ? normed_by_rows(x, weight, eps) : normed_by_aten(x, weight, eps);
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, double eps,
+                            double offset, bool rounds_last) {
+    const NormConfig norm{eps, offset, rounds_last};
+    const Normed normed = by_rows(x, weight) ? normed_by_rows(x, weight, norm) : normed_by_aten(x, weight, norm);
     context->save_for_backward({x, weight, normed.scale});
+    context->saved_data["offset"] = offset;
+    context->saved_data["rounds_last"] = rounds_last;
     return normed.y;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const auto compute = by_rows(saved[0], saved[1]) ? gradients_by_rows : gradients_by_aten;
-    const Gradients d = compute(saved[0], saved[1], saved[2], gradients[0], context->needs_input_grad(1));
-    return {d.dx, d.dweight, at::Tensor()};
+    const NormConfig norm{.weight_offset = context->saved_data["offset"].toDouble(),
+                          .rounds_last = context->saved_data["rounds_last"].toBool()};
+    const Gradients d = compute(saved[0], saved[1], saved[2], gradients[0], norm, context->needs_input_grad(1));
+    return {d.dx, d.dweight, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
 }  // namespace
 
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  return RmsNorm::apply(x, weight, eps);
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, const NormConfig& norm) {
+  return RmsNorm::apply(x, weight, norm.eps, norm.weight_offset, norm.rounds_last);
 }
 
 }  // namespace bt

@@ -9,6 +9,7 @@
 #include <numbers>
 
 #include "bt/core/error.h"
+#include "bt/core/strings.h"
 #include "bt/model/decoder.h"
 #include "row_loops.h"
 
@@ -19,31 +20,24 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 // Llama 3.1: long wavelengths are divided by `factor`, short ones stay, those between are interpolated.
-double llama3_frequency(const RopeConfig& rope, double frequency) {
+at::Tensor llama3_frequencies(const RopeConfig& rope, const at::Tensor& frequency) {
   const double context = static_cast<double>(rope.original_max_position);
-  const double wavelength = 2 * std::numbers::pi / frequency;
-  if (wavelength < context / rope.high_freq_factor) return frequency;
-  if (wavelength > context / rope.low_freq_factor) return frequency / rope.factor;
-  const double smooth = (context / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
-  return (1 - smooth) * frequency / rope.factor + smooth * frequency;
+  const at::Tensor wavelength = 2 * std::numbers::pi / frequency;
+  const at::Tensor smooth =
+      (context / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+  const at::Tensor between = (1 - smooth) * frequency / rope.factor + smooth * frequency;
+  const at::Tensor longer = at::where(wavelength > context / rope.low_freq_factor, frequency / rope.factor, between);
+  return at::where(wavelength < context / rope.high_freq_factor, frequency, longer);
 }
 
-double scaled_frequency(const RopeConfig& rope, double frequency) {
-  if (rope.type == "llama3") return llama3_frequency(rope, frequency);
-  if (rope.type == "linear") return frequency / rope.factor;
-  BT_ASSERT(rope.type == "default");
+// [D/2] on the CPU, by the operations of transformers in their order, so that fp32 gives its very numbers.
+at::Tensor frequencies(const ModelConfig& config, at::ScalarType type) {
+  const at::Tensor exponent = at::arange(0, config.head_dim, 2, type) / static_cast<double>(config.head_dim);
+  const at::Tensor frequency = 1 / at::pow(config.rope.theta, exponent);
+  if (config.rope.type == "llama3") return llama3_frequencies(config.rope, frequency);
+  if (config.rope.type == "linear") return frequency / config.rope.factor;
+  BT_ASSERT(config.rope.type == "default" || config.rope.type == "dynamic");
   return frequency;
-}
-
-at::Tensor frequencies(const ModelConfig& config) {
-  const int64_t half = config.head_dim / 2;
-  at::Tensor out = at::empty({half}, at::kDouble);
-  double* values = out.mutable_data_ptr<double>();
-  for (int64_t i = 0; i < half; ++i) {
-    const double exponent = static_cast<double>(2 * i) / static_cast<double>(config.head_dim);
-    values[i] = scaled_frequency(config.rope, std::pow(config.rope.theta, -exponent));
-  }
-  return out;
 }
 
 at::Tensor turned_by_aten(const at::Tensor& x_NHD, const at::Tensor& cos_ND, const at::Tensor& sin_ND, int sign) {
@@ -100,9 +94,19 @@ struct Rotate : torch::autograd::Function<Rotate> {
 }  // namespace
 
 Rotary rotary(const ModelConfig& config, const at::Tensor& position_N, at::ScalarType dtype) {
-  const at::Tensor frequency = frequencies(config).to(position_N.device());
-  const at::Tensor angle = position_N.to(at::kDouble).unsqueeze(1) * frequency;
+  const at::ScalarType type = dtype == at::kDouble ? at::kDouble : at::kFloat;
+  const at::Tensor frequency = frequencies(config, type).to(position_N.device());
+  const at::Tensor angle = position_N.to(type).unsqueeze(1) * frequency;
   return {angle.cos().to(dtype), angle.sin().to(dtype)};
+}
+
+void check_length(const ModelConfig& config, int64_t positions) {
+  if (config.rope.type != "dynamic" || positions <= config.rope.original_max_position) return;
+  fail_usage({.what = "the text is longer than rope type `dynamic` is supported for",
+              .where = "config.json: rope_scaling",
+              .expected = str("at most ", config.rope.original_max_position, " tokens, answer included"),
+              .found = str(positions),
+              .next_step = "shorten it; past that length the angles of cached keys would depend on later tokens"});
 }
 
 at::Tensor rotate(const at::Tensor& x_NHD, const Rotary& rotary, bool inverse) {

@@ -24,7 +24,7 @@ BT_INLINE void forward(const RmsNormForward<T>& a, int64_t begin, int64_t end) {
     const T scale = 1 / std::sqrt(squares / static_cast<T>(a.width) + a.eps);
     a.scale[r] = scale;
 #pragma omp simd
-    for (int64_t i = 0; i < a.width; ++i) y[i] = x[i] * scale * a.weight[i];
+    for (int64_t i = 0; i < a.width; ++i) y[i] = x[i] * scale * (a.weight[i] + a.offset);
   }
 }
 
@@ -37,10 +37,10 @@ BT_INLINE void backward(const RmsNormBackward<T>& a, int64_t begin, int64_t end)
     const T scale = a.scale[r];
     T sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < a.width; ++i) sum += a.weight[i] * dy[i] * x[i];
+    for (int64_t i = 0; i < a.width; ++i) sum += (a.weight[i] + a.offset) * dy[i] * x[i];
     const T pull = sum * scale * scale * scale / static_cast<T>(a.width);
 #pragma omp simd
-    for (int64_t i = 0; i < a.width; ++i) dx[i] = scale * a.weight[i] * dy[i] - x[i] * pull;
+    for (int64_t i = 0; i < a.width; ++i) dx[i] = scale * (a.weight[i] + a.offset) * dy[i] - x[i] * pull;
     if (a.dweight == nullptr) continue;
 #pragma omp simd
     for (int64_t i = 0; i < a.width; ++i) a.dweight[i] += dy[i] * x[i] * scale;

@@ -11,7 +11,7 @@ struct RmsNormForward {
   const T *x, *weight;  // [rows, width], [width]
   T *y, *scale;         // [rows, width], [rows]: 1 / rms
   int64_t width;
-  T eps;
+  T eps, offset;  // offset: added to the weight
 };
 
 template <class T>
@@ -20,6 +20,7 @@ struct RmsNormBackward {
   T* dx;
   T* dweight;  // [width], added to; null: not wanted
   int64_t width;
+  T offset;
 };
 
 // y = (x first half * cos - second half * sin, second half * cos + first half * sin), the half-split layout.

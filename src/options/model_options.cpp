@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
 #include "bt/options/train_options.h"
@@ -10,7 +8,7 @@ void ModelOptions::fields(OptionFields& f) {
   constexpr double kMost = 1 << 24;
   f.field("path", path, {.help = "Hugging Face folder; absent: the sizes below, from random weights"});
   f.field("tokenizer", tokenizer, {.help = "folder, file or \"bytes\"; absent: the tokenizer in model.path"});
-  f.field("family", family, {.help = "decoder family", .choices = {"llama"}});
+  f.field("family", family, {.help = "decoder family", .choices = supported_model_types()});
   f.field("hidden_size", hidden_size, {.help = "width of the residual stream", .min = 1, .max = kMost});
   f.field("intermediate_size", intermediate_size, {.help = "width of the feed-forward", .min = 1, .max = kMost});
   f.field("layers", layers, {.help = "decoder layers", .min = 1, .max = 1024});
@@ -62,28 +60,27 @@ void ModelOptions::validate() const {
   }
 }
 
+// What is not asked for is the family's default, as for a config.json that does not say.
 ModelConfig ModelOptions::scratch_config(const Tokenizer& vocabulary) const {
   BT_ASSERT(from_scratch());
-  ModelConfig config;
-  config.model_type = family;
-  config.vocab_size = vocabulary.vocab_size();
-  config.hidden_size = *hidden_size;
-  config.intermediate_size = *intermediate_size;
-  config.layers = *layers;
-  config.heads = *heads;
-  config.kv_heads = kv_heads.value_or(*heads);
-  config.head_dim = head_dim.value_or(*hidden_size / *heads);
-  config.max_position = max_position;
-  config.rms_norm_eps = rms_norm_eps;
-  config.rope.theta = rope_theta;
-  config.tie_word_embeddings = tie_word_embeddings;
-  config.attention_scale = 1 / std::sqrt(static_cast<double>(config.head_dim));
-  config.window.assign(static_cast<size_t>(config.layers), 0);
-  config.initializer_range = initializer_range;
-  if (const auto eos = vocabulary.eos_id()) config.eos_ids = {*eos};
-  config.bos_id = vocabulary.bos_id();
-  config.pad_id = vocabulary.pad_id();
-  return config;
+  const auto id = [](const std::optional<int32_t>& value) { return value ? Json(*value) : Json(); };
+  Json json = Json::object({{"model_type", family},
+                            {"vocab_size", vocabulary.vocab_size()},
+                            {"hidden_size", *hidden_size},
+                            {"intermediate_size", *intermediate_size},
+                            {"num_hidden_layers", *layers},
+                            {"num_attention_heads", *heads},
+                            {"num_key_value_heads", kv_heads.value_or(*heads)},
+                            {"head_dim", head_dim.value_or(*hidden_size / *heads)},
+                            {"max_position_embeddings", max_position},
+                            {"rms_norm_eps", rms_norm_eps},
+                            {"rope_theta", rope_theta},
+                            {"tie_word_embeddings", tie_word_embeddings},
+                            {"initializer_range", initializer_range},
+                            {"bos_token_id", id(vocabulary.bos_id())},
+                            {"eos_token_id", id(vocabulary.eos_id())},
+                            {"pad_token_id", id(vocabulary.pad_id())}});
+  return parse_model_config(json, "model");
 }
 
 }  // namespace bt

@@ -84,6 +84,7 @@ void Decoding::admit(const std::vector<DecodingRequest>& requests) {
                   .found = str(prompt, " + ", request.max_new_tokens),
                   .next_step = "shorten the prompt or lower the number of new tokens"});
     }
+    check_length(state.decoder.config, prompt + request.max_new_tokens);
     while (at < static_cast<int64_t>(state.slots.size()) && state.slots[static_cast<size_t>(at)].live) ++at;
     BT_ASSERT(at < static_cast<int64_t>(state.slots.size()));
     release(at);

@@ -65,6 +65,7 @@ Forward teacher_forced(const Decoder& decoder, const Method* method, const Devic
                        const ForwardOptions& options) {
   const Effects effects = method != nullptr ? method->effects() : Effects{};
   check_exact(method, effects, options.order);
+  check_length(decoder.config, plan.rows);
   const Decoder attached = method != nullptr ? method->attach(decoder) : decoder;
   const Pass pass{attached, method, effects, plan, options};
   Hidden hidden = options.order == Order::layer_major ? layer_major(pass) : step_major(pass);

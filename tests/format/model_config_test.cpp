@@ -49,7 +49,7 @@ TEST(ModelConfig, ReadsALlama3ConfigOfTransformers4) {
   EXPECT_EQ(config.heads, 32);
   EXPECT_EQ(config.kv_heads, 8);
   EXPECT_EQ(config.head_dim, 64);
-  EXPECT_EQ(config.rms_norm_eps, 1e-5);
+  EXPECT_EQ(config.norm.eps, 1e-5);
   EXPECT_TRUE(config.tie_word_embeddings);
   EXPECT_EQ(config.rope.type, "llama3");
   EXPECT_EQ(config.rope.theta, 500000);
@@ -85,9 +85,9 @@ TEST(ModelConfig, FillsInTheDefaultsOfLlama) {
   EXPECT_EQ(config.max_position, 2048);
   EXPECT_EQ(config.rope.type, "default");
   EXPECT_EQ(config.rope.theta, 10000);
-  EXPECT_EQ(config.rms_norm_eps, 1e-6);
+  EXPECT_EQ(config.norm.eps, 1e-6);
   EXPECT_FALSE(config.tie_word_embeddings);
-  EXPECT_FALSE(config.attention_bias);
+  EXPECT_FALSE(config.qkv_bias || config.o_bias || config.mlp_bias);
   EXPECT_EQ(config.window, (std::vector<int64_t>{0, 0, 0}));
   EXPECT_TRUE(config.eos_ids.empty());
   EXPECT_EQ(config.dtype, "");
@@ -108,6 +108,85 @@ TEST(ModelConfig, FillsInTheDefaultsOfMistral) {
   EXPECT_EQ(parse(json).kv_heads, 16);
 }
 
+ModelConfig family(const char* model_type, Json::Object more = {}) {
+  Json json = tiny_with("model_type", model_type);
+  json.set("num_key_value_heads", 2);
+  for (auto& [key, value] : more) json.set(key, std::move(value));
+  return parse(json);
+}
+
+TEST(ModelConfig, QwenHasBiasesAndAWindowOnlyWhereItIsSwitchedOn) {
+  const ModelConfig qwen2 = family("qwen2");
+  EXPECT_TRUE(qwen2.qkv_bias);
+  EXPECT_FALSE(qwen2.o_bias);
+  EXPECT_EQ(qwen2.window, (std::vector<int64_t>{0, 0, 0}));
+  EXPECT_EQ(family("qwen2", {{"sliding_window", 9}, {"max_window_layers", 1}}).window, (std::vector<int64_t>{0, 0, 0}));
+  const Json::Object on = {{"use_sliding_window", true}, {"sliding_window", 9}, {"max_window_layers", 1}};
+  EXPECT_EQ(family("qwen2", on).window, (std::vector<int64_t>{0, 9, 9}));
+  EXPECT_EQ(family("qwen3").head_dim, 128);
+  EXPECT_FALSE(family("qwen3").qkv_bias);
+  EXPECT_TRUE(family("qwen3", {{"attention_bias", true}}).o_bias);
+}
+
+TEST(ModelConfig, FillsInTheDefaultsOfGemma) {
+  const ModelConfig gemma = family("gemma"), gemma2 = family("gemma2");
+  EXPECT_EQ(gemma.activation, Activation::gelu_tanh);
+  EXPECT_EQ(family("gemma", {{"hidden_act", "gelu"}}).activation, Activation::gelu_tanh);  // as transformers reads it
+  EXPECT_EQ(family("llama", {{"hidden_act", "gelu"}}).activation, Activation::gelu);
+  EXPECT_EQ(gemma.attention_softcap, 0);
+  EXPECT_EQ(gemma2.attention_softcap, 50);
+  EXPECT_EQ(gemma2.logit_softcap, 30);
+  EXPECT_EQ(gemma2.attention_scale, 1.0 / 16);
+  EXPECT_EQ(gemma2.window, (std::vector<int64_t>{4096, 0, 4096}));
+  for (const ModelConfig& config : {gemma, gemma2}) {
+    EXPECT_EQ(config.norm.weight_offset, 1);
+    EXPECT_TRUE(config.norm.rounds_last && config.scaled_embedding && config.tie_word_embeddings);
+    EXPECT_EQ(config.head_dim, 256);
+  }
+  EXPECT_EQ(family("gemma2", {{"attn_logit_softcapping", nullptr}}).attention_softcap, 0);
+  EXPECT_EQ(family("gemma2", {{"final_logit_softcapping", nullptr}}).logit_softcap, 0);
+  EXPECT_DOUBLE_EQ(family("gemma2", {{"query_pre_attn_scalar", 144}}).attention_scale, 1.0 / 12);
+}
+
+TEST(ModelConfig, SmolLm3LeavesEveryFourthLayerUnrotated) {
+  const ModelConfig config = family("smollm3", {{"num_hidden_layers", 9}});
+  EXPECT_EQ(config.rotary, (std::vector<bool>{true, true, true, false, true, true, true, false, true}));
+  EXPECT_EQ(config.rope.theta, 2e6);
+  EXPECT_TRUE(config.tie_word_embeddings);
+  const Json flags = Json::parse("[0, 1, 1, 0]", "");
+  EXPECT_EQ(family("smollm3", {{"no_rope_layers", flags}}).rotary, (std::vector<bool>{false, true, true}));
+  const Json::Object window = {{"no_rope_layers", flags}, {"use_sliding_window", true}, {"sliding_window", 9}};
+  EXPECT_EQ(family("smollm3", window).window, (std::vector<int64_t>{9, 0, 0}));
+}
+
+TEST(ModelConfig, FillsInTheDefaultsOfOlmo2) {
+  const ModelConfig config = family("olmo2");
+  EXPECT_EQ(config.norm.eps, 1e-5);
+  EXPECT_TRUE(config.norm.rounds_last);
+  EXPECT_EQ(config.norm.weight_offset, 0);
+}
+
+TEST(ModelConfig, LayerTypesMustFitTheModel) {
+  const auto refused = [](const char* types, std::vector<std::string> message, Json::Object more = {}) {
+    message.push_back("config.json");
+    more.emplace_back("layer_types", Json::parse(types, ""));
+    expect_bad_file(message, [&] { family("gemma2", more); });
+  };
+  refused(R"(["full_attention"])", {"layer_types", "3", "1"});
+  refused(R"(["full_attention", "full_attention", "chunked_attention"])", {"chunked_attention"});
+  refused(R"(["full_attention", "sliding_attention", "full_attention"])", {"sliding_window", "layer 1"},
+          {{"sliding_window", nullptr}});
+  expect_bad_file({"sliding_window"}, [] { family("gemma2", {{"sliding_window", nullptr}}); });
+  expect_bad_file({"no_rope_layers", "3"}, [] { family("smollm3", {{"no_rope_layers", Json::array({1})}}); });
+}
+
+TEST(ModelConfig, DynamicRopeKnowsHowFarItIsExact) {
+  const Json dynamic = Json::parse(R"({"rope_type": "dynamic", "factor": 4})", "");
+  EXPECT_EQ(parse(tiny_with("rope_parameters", dynamic)).rope.original_max_position, 2048);
+  EXPECT_EQ(family("llama", {{"rope_scaling", dynamic}, {"max_position_embeddings", 77}}).rope.original_max_position,
+            77);
+}
+
 TEST(ModelConfig, HeadDimensionIsIndependentOfTheWidth) {
   Json json = tiny_with("head_dim", 128);
   json.set("hidden_size", 50);
@@ -120,10 +199,10 @@ TEST(ModelConfig, OldExportsWriteMinusOneForNoPadding) {
 }
 
 TEST(ModelConfig, UnknownNamesAreRefusedByName) {
-  expect_refused("model_type", R"("qwen2")", {"qwen2", "llama", "mistral"});
+  expect_refused("model_type", R"("mamba")", {"mamba", "llama", "mistral"});
   expect_refused("hidden_act", R"("relu")", {"relu", "silu"});
   expect_refused("rope_scaling", R"({"rope_type": "yarn", "factor": 4})", {"yarn", "llama3"});
-  expect_refused("rope_parameters", R"({"rope_type": "dynamic", "factor": 4})", {"dynamic"});
+  expect_refused("rope_parameters", R"({"rope_type": "longrope", "factor": 4})", {"longrope"});
   expect_refused("rope_parameters", R"({"full_attention": {"rope_theta": 5e5}})", {"full_attention"});
   expect_refused("quantization_config", R"({"bits": 4})", {"quantised"});
 }
@@ -217,8 +296,13 @@ TEST(ModelConfig, WrittenConfigReadsBackEqual) {
   mistral.set("sliding_window", 12);
   mistral.set("eos_token_id", 4);
   mistral.set("pad_token_id", 0);
-  for (const Json& source : {Json::parse(kLlama3, ""), tiny(), mistral}) {
-    const ModelConfig config = parse(source);
+  std::vector<ModelConfig> configs = {parse_text(kLlama3), parse(tiny()), parse(mistral)};
+  for (const std::string& name : supported_model_types()) configs.push_back(family(name.c_str()));
+  configs.push_back(family("qwen3", {{"use_sliding_window", true}, {"max_window_layers", 2}, {"sliding_window", 5}}));
+  configs.push_back(family("gemma2", {{"query_pre_attn_scalar", 7.5}, {"attn_logit_softcapping", nullptr}}));
+  configs.push_back(family("smollm3", {{"no_rope_layers", Json::parse("[0, 1, 0]", "")}}));
+  configs.push_back(family("llama", {{"attention_bias", true}, {"hidden_act", "gelu_new"}}));
+  for (const ModelConfig& config : configs) {
     const Json written = model_config_json(config, "float32");
     const ModelConfig again = parse(Json::parse(written.dump(2), "written"));
     EXPECT_EQ(model_config_json(again, "float32"), written);
@@ -228,6 +312,13 @@ TEST(ModelConfig, WrittenConfigReadsBackEqual) {
     EXPECT_EQ(again.rope.theta, config.rope.theta);
     EXPECT_EQ(again.rope.type, config.rope.type);
     EXPECT_EQ(again.head_dim, config.head_dim);
+    EXPECT_EQ(again.rotary, config.rotary);
+    EXPECT_EQ(again.activation, config.activation);
+    EXPECT_EQ(again.attention_scale, config.attention_scale);
+    EXPECT_EQ(again.attention_softcap, config.attention_softcap);
+    EXPECT_EQ(again.logit_softcap, config.logit_softcap);
+    EXPECT_EQ(again.norm.eps, config.norm.eps);
+    EXPECT_TRUE(again.qkv_bias == config.qkv_bias && again.o_bias == config.o_bias);
   }
 }
 

@@ -28,7 +28,7 @@ TEST(MakeBackbone, FollowsTheConfig) {
   config.intermediate_size = 200;
   config.layers = 8;
   config.window.assign(8, 0);
-  config.attention_bias = true;
+  config.qkv_bias = config.o_bias = true;
   const Backbone backbone = make_backbone(config, at::kDouble, 5, true);
   const ParameterStore& store = *backbone.parameters;
   const auto deviation = [&](const char* name) { return store.leaf(name).std().item<double>(); };

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "bt/core/error.h"
 #include "model_test_support.h"
 
 namespace bt {
@@ -24,7 +25,7 @@ TEST(RmsNorm, EqualsItsFormulaWithGradients) {
   for (const std::vector<int64_t>& shape :
        {std::vector<int64_t>{37, 11}, {1, 16}, {3, 5, 7}, {0, 4}, {601, 3}, {19, 1}}) {
     const at::Tensor x = random(shape, true), weight = random({shape.back()}, true), probe = random(shape);
-    const at::Tensor y = rms_norm(x, weight, 0.1), plain = plain_rms_norm(x, weight, 0.1);
+    const at::Tensor y = rms_norm(x, weight, {.eps = 0.1}), plain = plain_rms_norm(x, weight, 0.1);
     EXPECT_LT(greatest_difference(y, plain), 1e-13);
     const auto found = gradients((y * probe).sum(), {x, weight}),
                expected = gradients((plain * probe).sum(), {x, weight});
@@ -36,7 +37,7 @@ TEST(RmsNorm, EqualsItsFormulaWithGradients) {
 TEST(RmsNorm, TakesStridedInputsAndLeavesThemAlone) {
   const at::Tensor x = random({9, 14}, true), view = x.narrow(1, 3, 7), weight = random({7}),
                    before = x.detach().clone();
-  const at::Tensor y = rms_norm(view, weight, 1e-6);
+  const at::Tensor y = rms_norm(view, weight, {});
   EXPECT_LT(greatest_difference(y, plain_rms_norm(view, weight, 1e-6)), 1e-13);
   EXPECT_LT(
       greatest_difference(gradients(y.sum(), {x})[0], gradients(plain_rms_norm(view, weight, 1e-6).sum(), {x})[0]),
@@ -48,20 +49,36 @@ TEST(RmsNorm, ComputesInFp32AndRoundsBeforeTheWeight) {
   const at::Tensor x = (random({6, 32}) * 300).to(at::kHalf), weight = random({32}).to(at::kHalf);
   const at::Tensor rounded =
       plain_rms_norm(x.to(at::kFloat), at::ones({32}), 1e-6).to(at::kHalf);  // x^2 overflows fp16
-  EXPECT_LT(greatest_difference(rms_norm(x, weight, 1e-6), rounded * weight), 1e-2);
-  EXPECT_EQ(rms_norm(x, weight, 1e-6).scalar_type(), at::kHalf);
+  EXPECT_LT(greatest_difference(rms_norm(x, weight, {}), rounded * weight), 1e-2);
+  EXPECT_EQ(rms_norm(x, weight, {}).scalar_type(), at::kHalf);
 }
 
 TEST(RmsNorm, GivesGradientsInTheDtypesOfTheirInputs) {
   const at::Tensor x = random({6, 8}).to(at::kBFloat16).set_requires_grad(true);
   const at::Tensor weight = random({8}).to(at::kBFloat16).set_requires_grad(true);
   const at::Tensor wide = x.detach().to(at::kDouble).set_requires_grad(true);
-  const auto found = gradients(rms_norm(x, weight, 1e-6).sum(), {x, weight});
+  const auto found = gradients(rms_norm(x, weight, {}).sum(), {x, weight});
   const auto expected = gradients(plain_rms_norm(wide, weight.to(at::kDouble), 1e-6).sum(), {wide, weight});
   for (size_t i = 0; i < 2; ++i) {
     EXPECT_EQ(found[i].scalar_type(), at::kBFloat16);
     EXPECT_LT(greatest_difference(found[i], expected[i]), 0.03);
   }
+}
+
+TEST(RmsNorm, AddsTheOffsetAndRoundsWhereTheFamilyDoes) {
+  const at::Tensor x = random({5, 7}, true), weight = random({7}, true), probe = random({5, 7});
+  const NormConfig gemma{.eps = 0.1, .weight_offset = 1, .rounds_last = true};
+  const at::Tensor y = rms_norm(x, weight, gemma), plain = plain_rms_norm(x, weight + 1, 0.1);
+  EXPECT_LT(greatest_difference(y, plain), 1e-13);
+  const auto found = gradients((y * probe).sum(), {x, weight}),
+             expected = gradients((plain * probe).sum(), {x, weight});
+  for (size_t i = 0; i < 2; ++i) EXPECT_LT(greatest_difference(found[i], expected[i]), 1e-12);
+
+  const at::Tensor narrow_x = x.detach().to(at::kBFloat16), narrow_weight = weight.detach().to(at::kBFloat16);
+  const at::Tensor unit = plain_rms_norm(narrow_x.to(at::kFloat), at::ones({7}), 0.1);
+  EXPECT_TRUE(at::equal(rms_norm(narrow_x, narrow_weight, gemma),
+                        (unit * (1 + narrow_weight.to(at::kFloat))).to(at::kBFloat16)));
+  EXPECT_TRUE(at::equal(rms_norm(narrow_x, narrow_weight, {.eps = 0.1}), unit.to(at::kBFloat16) * narrow_weight));
 }
 
 ModelConfig rope_config(RopeConfig rope, int64_t head_dim = 6) {
@@ -106,6 +123,15 @@ TEST(Rotary, ScalesLinearlyOrAsLlama3) {
   const double frequency = std::pow(500.0, -1.0 / 6), smooth = (32 * frequency / (2 * M_PI) - 1) / 3;
   const double between = (1 - smooth) * frequency / 4 + smooth * frequency;  // wavelength 17.7
   EXPECT_NEAR(scaled.sin[0][1].item<double>(), std::sin(20 * between), 1e-13);
+}
+
+TEST(Rotary, RefusesATextBeyondWhatDynamicScalingIsExactFor) {
+  const ModelConfig config = rope_config({.type = "dynamic", .factor = 2, .original_max_position = 40});
+  const at::Tensor position = at::tensor({39}, at::kLong);
+  EXPECT_TRUE(at::equal(rotary(config, position, at::kFloat).sin, rotary(rope_config({}), position, at::kFloat).sin));
+  check_length(config, 40);
+  EXPECT_THROW(check_length(config, 41), Error);
+  check_length(rope_config({}), 1 << 20);
 }
 
 TEST(Rotate, TurnsHalvesAndBack) {
@@ -186,7 +212,7 @@ TEST(Decoder, AppliesWindowsAndSoftCaps) {
 TEST(Decoder, TrainsEveryParameterAndNoneWhenFrozen) {
   for (const bool tied : {false, true}) {
     ModelConfig config = test::small_config();
-    config.attention_bias = config.mlp_bias = true;
+    config.qkv_bias = config.o_bias = config.mlp_bias = true;
     config.tie_word_embeddings = tied;
     Backbone backbone = make_backbone(config, at::kDouble, 1, true);
     const at::Tensor ids = at::arange(17, at::kLong);

@@ -24,6 +24,7 @@ inline ModelConfig small_config() {
   config.max_position = 64;
   config.attention_scale = 0.4;
   config.window = {0, 0};
+  config.rotary = {true, true};
   config.initializer_range = 0.3;
   return config;
 }

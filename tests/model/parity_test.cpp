@@ -53,6 +53,19 @@ TEST_P(Parity, GreedyTokens) {
   }
 }
 
+// Rounding in bf16 differs with the order of sums; it must not differ by more than bf16 differs from fp32.
+TEST_P(Parity, LogitsInBf16) {
+  const Backbone backbone = load_backbone(folder_, at::kBFloat16, false);
+  const at::Tensor found = test::whole_logits(backbone.decoder, read(expected_, "ids_37")).to(at::kFloat);
+  const at::Tensor wanted = read(expected_, "bf16_logits_37"), exact = read(expected_, "logits_37");
+  const auto deviation = [](const at::Tensor& a, const at::Tensor& b) {
+    return (a - b).square().mean().sqrt().item<double>();
+  };
+  EXPECT_GT(deviation(wanted, exact), 1e-3);
+  EXPECT_LT(deviation(found, wanted), 1.5 * deviation(wanted, exact));
+  EXPECT_LT(deviation(found, exact), 1.5 * deviation(wanted, exact));
+}
+
 // check_hf_loads.py compares these folders with the fixtures in transformers.
 TEST_P(Parity, SavedAgainItGivesTheSameLogits) {
   const Backbone backbone = load_backbone(folder_, at::kFloat, false);
@@ -64,8 +77,10 @@ TEST_P(Parity, SavedAgainItGivesTheSameLogits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Parity,
-                         testing::Values("llama_gqa", "llama_tied_llama3_rope", "mistral_window",
-                                         "llama_biases_sharded"),
+                         testing::Values("llama_gqa", "llama_tied_llama3_rope", "llama_biases_sharded",
+                                         "llama_dynamic_rope", "mistral_window", "qwen2_upper_window", "qwen3",
+                                         "qwen3_tied_bias_transformers4", "gemma", "gemma2",
+                                         "gemma2_untied_sharded_bf16", "smollm3", "smollm3_window_untied", "olmo2"),
                          [](const auto& instance) { return std::string(instance.param); });
 
 }  // namespace

@@ -26,6 +26,7 @@ struct Case {
   int64_t exclude_first = 0;
   std::string key_frame = "rotated";
   bool causal = false;
+  std::string family = "llama";
 };
 
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
@@ -40,8 +41,8 @@ class Orders : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
     const Case& c = GetParam();
-    ModelConfig config = testing::tiny_config();
-    config.attention_softcap = c.softcap;
+    ModelConfig config = testing::tiny_config(3, c.family);
+    if (c.softcap > 0) config.attention_softcap = c.softcap;
     if (c.attention_window > 0) config.window = {0, c.attention_window, c.attention_window + 3};
     backbone_ = testing::tiny_backbone(config, c.backbone_trains);
     BtOptions options = testing::tiny_bt();
@@ -168,6 +169,12 @@ std::vector<Case> cases() {
     all.push_back({.name = tag + "_inside_prompt", .bptt_steps = bptt, .inside_prompt = true});
     all.push_back({.name = tag + "_not_at_prompt_end", .bptt_steps = bptt, .at_prompt_end = false});
     all.push_back({.name = tag + "_plain_prompts", .bptt_steps = bptt, .prompt_newlines = false, .exclude_first = 2});
+    for (const char* family : {"gemma2", "qwen3", "smollm3", "olmo2"}) {
+      const bool trains = bptt == 0;
+      all.push_back({.name = str(tag, "_", family), .bptt_steps = bptt, .backbone_trains = trains, .family = family});
+    }
+    all.push_back(
+        {.name = tag + "_smollm3_unrotated", .bptt_steps = bptt, .key_frame = "unrotated", .family = "smollm3"});
     all.push_back({.name = tag + "_unrotated_causal", .bptt_steps = bptt, .key_frame = "unrotated", .causal = true});
   }
   return all;

@@ -14,20 +14,22 @@
 
 namespace bt::testing {
 
-inline ModelConfig tiny_config(int64_t layers = 3) {
-  ModelConfig config;
-  config.vocab_size = kVocabulary;
-  config.hidden_size = 24;
-  config.intermediate_size = 40;
-  config.layers = layers;
-  config.heads = 4;
-  config.kv_heads = 2;
-  config.head_dim = 8;
-  config.max_position = 256;
-  config.attention_scale = 0.35;
-  config.window.assign(static_cast<size_t>(layers), 0);
-  config.initializer_range = 0.3;
-  return config;
+inline ModelConfig tiny_config(int64_t layers = 3, const std::string& family = "llama") {
+  return parse_model_config(Json::object({{"model_type", family},
+                                          {"vocab_size", int64_t{kVocabulary}},
+                                          {"hidden_size", 24},
+                                          {"intermediate_size", 40},
+                                          {"num_hidden_layers", layers},
+                                          {"num_attention_heads", 4},
+                                          {"num_key_value_heads", 2},
+                                          {"head_dim", 8},
+                                          {"max_position_embeddings", 256},
+                                          {"sliding_window", 7},
+                                          {"no_rope_layer_interval", 2},
+                                          {"query_pre_attn_scalar", 8.2},
+                                          {"attn_logit_softcapping", 1.5},
+                                          {"initializer_range", 0.3}}),
+                            "tiny");
 }
 
 inline Backbone tiny_backbone(const ModelConfig& config, bool trainable, at::ScalarType dtype = at::kDouble) {

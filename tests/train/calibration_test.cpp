@@ -38,6 +38,7 @@ Decoder make_decoder() {
   config.max_position = 64;
   config.attention_scale = 1 / std::sqrt(6.0);
   config.window = {0, 3, 0};
+  config.rotary.assign(3, true);
   config.initializer_range = 0.3;
   static const Backbone backbone = make_backbone(config, at::TensorOptions(at::kDouble), 5, false);
   return backbone.decoder;

@@ -11,10 +11,21 @@
 namespace bt {
 
 struct RopeConfig {
-  std::string type = "default";  // default | llama3 | linear; others are refused by name
+  // default | linear | llama3 | dynamic; others are refused by name. `dynamic` is the default up to
+  // original_max_position, and refused beyond: there the angle of a cached key would depend on later tokens.
+  std::string type = "default";
   double theta = 10000;
   double factor = 1, low_freq_factor = 1, high_freq_factor = 4;
   int64_t original_max_position = 0;
+};
+
+enum class Activation { silu, gelu, gelu_tanh };
+
+// RMSNorm: x / rms(x) in fp32, times (weight + weight_offset).
+struct NormConfig {
+  double eps = 1e-6;
+  double weight_offset = 0;
+  bool rounds_last = false;  // to x's type after the weight is applied, not before
 };
 
 struct ModelConfig {
@@ -22,15 +33,18 @@ struct ModelConfig {
   int64_t vocab_size = 0, hidden_size = 0, intermediate_size = 0;
   int64_t layers = 0, heads = 0, kv_heads = 0, head_dim = 0;
   int64_t max_position = 0;
-  double rms_norm_eps = 1e-6;
-  std::string activation = "silu";
+  NormConfig norm;
+  Activation activation = Activation::silu;
   RopeConfig rope;
   bool tie_word_embeddings = false;
-  bool attention_bias = false, mlp_bias = false;
-  double attention_scale = 0;    // resolved: head_dim^-0.5 unless the family says otherwise
+  bool qkv_bias = false, o_bias = false, mlp_bias = false;
+  bool scaled_embedding = false;     // by sqrt(hidden_size), rounded to the weights' type
+  double query_pre_attn_scalar = 0;  // what attention_scale is the inverse root of
+  double attention_scale = 0;
   double attention_softcap = 0;  // 0: none
   double logit_softcap = 0;      // 0: none
   std::vector<int64_t> window;   // one per layer; 0: none
+  std::vector<bool> rotary;      // one per layer: whether queries and keys are rotated
   double initializer_range = 0.02;
   std::vector<int64_t> eos_ids;  // sorted; union of config.json and generation_config.json
   std::optional<int64_t> bos_id, pad_id;

@@ -28,8 +28,11 @@ struct Linear {
   at::Tensor operator()(const at::Tensor& x) const;
 };
 
+// Undefined where the family has no such norm (ModelFamily of bt/format/model_family.h).
 struct LayerWeights {
-  at::Tensor attention_norm, mlp_norm;  // [C]
+  at::Tensor attention_norm, attention_out_norm;  // [C]: before the block; between it and its residual sum
+  at::Tensor mlp_norm, mlp_out_norm;              // [C]
+  at::Tensor q_norm, k_norm;                      // [D], or [H D] and [G D] where all heads are one vector
   Linear q, k, v, o, gate, up, down;
 };
 
@@ -44,24 +47,30 @@ struct Decoder {
   c10::TensorOptions options() const { return embedding.options(); }
 };
 
-// cos and sin of every token's rotary angles, [N, D/2], computed in fp64 and rounded to `dtype`.
+// cos and sin of every token's rotary angles, [N, D/2], rounded to `dtype`. The angles themselves are computed in fp32,
+// as transformers does, so that they are those a model was trained with; in fp64 for fp64.
 struct Rotary {
   at::Tensor cos, sin;
 };
 Rotary rotary(const ModelConfig& config, const at::Tensor& position_N, at::ScalarType dtype);
+// ExitCode::usage for a text longer than rope type `dynamic` is exact for (RopeConfig).
+void check_length(const ModelConfig& config, int64_t positions);
 // Rotates x_NHD (half-split layout) into a new contiguous tensor; inverse undoes it. Differentiable in x once.
 at::Tensor rotate(const at::Tensor& x_NHD, const Rotary& rotary, bool inverse = false);
-// weight * (x / sqrt(mean(x^2) + eps)) over the last axis: the quotient in at least fp32, then rounded to x's dtype, as
-// Llama does. Differentiable once; a weight without gradient costs none.
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps);
+// (weight + offset) * (x / sqrt(mean(x^2) + eps)) over the last axis: the quotient in at least fp32, rounded to x's
+// dtype before the weight is applied (Llama) or after (Gemma, OLMo 2). Differentiable once; a weight without gradient
+// costs none.
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, const NormConfig& norm);
 
 struct Qkv {
   at::Tensor q_NHD, k_NGD, v_NGD;
 };
 
-// The rows of the embedding, [N, C]. id_N int64 in [0, V).
+// What the rows of the embedding are multiplied by: 1, or Gemma's sqrt(C) as the weights' type holds it.
+double embedding_scale(const Decoder& decoder);
+// The rows of the embedding, [N, C], scaled where the family does. id_N int64 in [0, V).
 at::Tensor embed(const Decoder& decoder, const at::Tensor& id_N);
-// Norm and projections of one layer; queries and keys come rotated.
+// Norm and projections of one layer; queries and keys come normalised and rotated where the layer does so.
 Qkv project_qkv(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC, const Rotary& rotary);
 // The rest of the layer after attention: output projection, feed-forward, both residual sums. [N, C].
 at::Tensor finish_layer(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC, const at::Tensor& out_NHD);
@@ -83,6 +92,8 @@ Backbone load_backbone(const std::string& folder, c10::TensorOptions options, bo
 // Writes config.json and model.safetensors (temporary names, sync, rename) in the weights' dtype; a tied head is stored
 // once. Makes the folder; leaves other files alone. ExitCode::io.
 void save_backbone(const Backbone& backbone, const std::string& folder);
+// Copies every weight but embedding and head from one decoder into another of the same config.
+void copy_layers_(Decoder& into, const Decoder& from);
 // Replaces the decoder's tensors: copies of the decoder made before keep the old ones.
 void set_trainable(Backbone& backbone, bool trainable);
 
