@@ -1,4 +1,6 @@
 // The UTF-8 part of bt/core/strings.h (Unicode 15, table 3-7: well-formed byte sequences).
+#include <algorithm>
+
 #include "bt/core/strings.h"
 
 namespace bt {
@@ -40,6 +42,19 @@ size_t valid_utf8_prefix(std::string_view bytes) {
 }
 
 bool is_valid_utf8(std::string_view bytes) { return valid_utf8_prefix(bytes) == bytes.size(); }
+
+size_t incomplete_utf8_tail(std::string_view bytes) {
+  constexpr std::string_view kContinuations = "\x80\x80\x80";
+  for (size_t tail = std::min<size_t>(3, bytes.size()); tail > 0; --tail) {
+    const std::string_view end = bytes.substr(bytes.size() - tail);
+    if (static_cast<unsigned char>(end.front()) < 0xC2 || utf8_sequence_length(end) != 0) continue;
+    // The second byte's range depends on the first; a missing one is tried with both ends of what it may be.
+    for (const std::string_view filler : {kContinuations, std::string_view("\xBF\x80\x80")}) {
+      if (utf8_sequence_length(std::string(end).append(filler)) > tail) return tail;
+    }
+  }
+  return 0;
+}
 
 void append_utf8(std::string& out, char32_t code_point) {
   const auto add = [&out](char32_t byte) { out += static_cast<char>(byte); };

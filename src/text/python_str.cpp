@@ -2,7 +2,8 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
+
+#include "bt/core/strings.h"
 
 namespace bt {
 namespace {
@@ -34,26 +35,12 @@ size_t trailing_space(std::string_view text) {
   return 0;
 }
 
-bool is_continuation(std::string_view bytes, size_t i, uint8_t low = 0x80, uint8_t high = 0xBF) {
-  return i < bytes.size() && static_cast<uint8_t>(bytes[i]) >= low && static_cast<uint8_t>(bytes[i]) <= high;
-}
-
-// Length of the valid character at `i`, or 0 (Unicode 15, table 3-7).
-size_t character_length(std::string_view bytes, size_t i) {
-  const uint8_t lead = static_cast<uint8_t>(bytes[i]);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return is_continuation(bytes, i + 1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const uint8_t low = lead == 0xE0 ? 0xA0 : 0x80, high = lead == 0xED ? 0x9F : 0xBF;
-    return is_continuation(bytes, i + 1, low, high) && is_continuation(bytes, i + 2) ? 3 : 0;
+// How many bytes of an invalid sequence one U+FFFD stands for: as many as begin a character, at least one.
+size_t broken_length(std::string_view bytes) {
+  for (const size_t length : {size_t{3}, size_t{2}}) {
+    if (bytes.size() >= length && incomplete_utf8_tail(bytes.substr(0, length)) == length) return length;
   }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const uint8_t low = lead == 0xF0 ? 0x90 : 0x80, high = lead == 0xF4 ? 0x8F : 0xBF;
-    const bool valid =
-        is_continuation(bytes, i + 1, low, high) && is_continuation(bytes, i + 2) && is_continuation(bytes, i + 3);
-    return valid ? 4 : 0;
-  }
-  return 0;
+  return 1;
 }
 
 }  // namespace
@@ -61,10 +48,10 @@ size_t character_length(std::string_view bytes, size_t i) {
 std::string valid_utf8(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());
-  for (size_t i = 0; i < bytes.size();) {
-    const size_t length = character_length(bytes, i);
-    out += length > 0 ? bytes.substr(i, length) : kReplacement;
-    i += length > 0 ? length : 1;
+  while (!bytes.empty()) {
+    const size_t length = utf8_sequence_length(bytes);
+    out += length > 0 ? bytes.substr(0, length) : kReplacement;
+    bytes.remove_prefix(length > 0 ? length : broken_length(bytes));
   }
   return out;
 }

@@ -12,7 +12,7 @@ TEST(ValidUtf8, ReplacesOnlyWhatIsNotUtf8) {
   EXPECT_EQ(valid_utf8("a\xff"
                        "b"),
             "a\uFFFDb");
-  EXPECT_EQ(valid_utf8("\xe2\x82"), "\uFFFD\uFFFD");            // cut off
+  EXPECT_EQ(valid_utf8("\xe2\x82"), "\uFFFD");                  // cut off
   EXPECT_EQ(valid_utf8("\xc0\x80"), "\uFFFD\uFFFD");            // overlong
   EXPECT_EQ(valid_utf8("\xed\xa0\x80"), "\uFFFD\uFFFD\uFFFD");  // surrogate
   EXPECT_EQ(valid_utf8("\xf4\x90\x80\x80").size(), 4 * 3u);     // beyond U+10FFFF

@@ -7,7 +7,8 @@
 
 namespace bt {
 
-// The text with every byte that is not part of valid UTF-8 replaced by U+FFFD, as it will stand in a JSON file.
+// The text with what is no valid UTF-8 replaced, as bytes.decode(errors="replace"): one U+FFFD for every byte, or for
+// several that together begin a character.
 std::string valid_utf8(std::string_view bytes);
 
 // The text without white space at both ends; white space is what str.strip() removes.

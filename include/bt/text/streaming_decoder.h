@@ -31,7 +31,4 @@ class StreamingDecoder {
   std::string held_;
 };
 
-// Length of the end of `bytes` that is the beginning of a character, cut off: 0 to 3.
-size_t incomplete_utf8_tail(std::string_view bytes);
-
 }  // namespace bt

@@ -2,7 +2,6 @@
 
 #include "bt/core/strings.h"
 #include "bt/text/python_str.h"
-#include "bt/text/streaming_decoder.h"
 #include "byte_alphabet.h"
 
 namespace bt::hf {
