@@ -1,8 +1,10 @@
 // Json::parse: nlohmann/json's parser, event by event, into our own tree.
+#include <algorithm>
+#include <bit>
 #include <cstddef>
+#include <functional>
 #include <iterator>
 #include <nlohmann/json.hpp>
-#include <unordered_set>
 #include <utility>
 
 #include "bt/core/error.h"
@@ -47,6 +49,41 @@ class ReportingIterator {
   const char** reached_;
 };
 
+// The names of an object's members, to find one that comes twice. Few are compared one by one; of many there is a flat
+// hash table, since a vocabulary has a hundred thousand.
+class NameIndex {
+ public:
+  // False: `name` is one of the members' names. Else it counts as the next member's.
+  bool add(const std::string& name, const Json::Object& members) {
+    if (members.size() < kFew) {
+      return std::none_of(members.begin(), members.end(), [&](const Json::Member& m) { return m.first == name; });
+    }
+    if (2 * (members.size() + 1) > slots_.size()) grow(members);
+    size_t& slot = find(name, members);
+    if (slot != kFree) return false;
+    slot = members.size();
+    return true;
+  }
+
+ private:
+  static constexpr size_t kFew = 16, kFree = ~size_t{0};
+
+  // The slot that holds the member of this name, or the free one where it belongs. The last member announced has not
+  // joined the members yet, but no name is looked up before it has.
+  size_t& find(std::string_view name, const Json::Object& members) {
+    size_t at = std::hash<std::string_view>()(name) & (slots_.size() - 1);
+    while (slots_[at] != kFree && members[slots_[at]].first != name) at = (at + 1) & (slots_.size() - 1);
+    return slots_[at];
+  }
+
+  void grow(const Json::Object& members) {
+    slots_.assign(std::bit_ceil(4 * (members.size() + 1)), kFree);
+    for (size_t i = 0; i < members.size(); ++i) find(members[i].first, members) = i;
+  }
+
+  std::vector<size_t> slots_;  // indices of members; a power of two of them, at most half used
+};
+
 class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
  public:
   TreeBuilder(std::string_view text, std::string_view source, const char* const* reached)
@@ -69,7 +106,8 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
 
   bool key(string_t& name) override {
     Container& container = open_.back();
-    if (!container.names.insert(name).second) fail("the key " + quoted_excerpt(name) + " appears twice in its object");
+    if (!container.names.add(name, container.members))
+      fail("the key " + quoted_excerpt(name) + " appears twice in its object");
     container.key = std::move(name);
     return true;
   }
@@ -86,8 +124,8 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
     bool is_object;
     Json::Object members;
     Json::Array items;
-    std::string key;                        // of the member being read
-    std::unordered_set<std::string> names;  // of the members so far
+    std::string key;  // of the member being read
+    NameIndex names;  // of the members so far
   };
 
   bool open(bool is_object) {

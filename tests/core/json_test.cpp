@@ -171,5 +171,20 @@ TEST(JsonDump, StringsAreEscapedAndAlwaysValid) {
   EXPECT_EQ(Json::parse(Json(with_nul).dump(), "").as_string(""), with_nul);
 }
 
+TEST(Json, FindsAMemberThatComesTwiceAmongMany) {
+  for (const int twice : {-1, 0, 15, 16, 17, 300, 998}) {
+    std::string text = "{";
+    for (int i = 0; i < 1000; ++i) {
+      const int name = i == 999 && twice >= 0 ? twice : i;
+      text += (i == 0 ? "" : ",") + ("\"name " + std::to_string(name)) + "\":1";
+    }
+    if (twice < 0) {
+      EXPECT_EQ(Json::parse(text + "}", "many").as_object("").size(), 1000u);
+    } else {
+      EXPECT_THROW(Json::parse(text + "}", "many"), Error) << twice;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace bt
