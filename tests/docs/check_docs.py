@@ -80,16 +80,18 @@ def check_keys(source):
 
 
 def folder_for_commands(source, bin_folder, work):
-    """WORK with the tree's configs, and programs whose training runs are short. Returns the environment."""
+    """WORK with the tree's configs and tools, and programs whose training runs are short. Returns the environment."""
     shutil.rmtree(work, ignore_errors=True)
     (work / "bin").mkdir(parents=True)
-    (work / "configs").symlink_to(source / "configs")
+    for name in ("configs", "tools"):
+        (work / name).symlink_to(source / name)
     for program in sorted(bin_folder.glob("bt-*")):
         arguments = f'"$@" {SHORT_RUN}' if program.name == "bt-train" else '"$@"'
         wrapper = work / "bin" / program.name
         wrapper.write_text(f'#!/bin/sh\nexec "{program}" {arguments}\n')
         wrapper.chmod(0o755)
-    return dict(os.environ, PATH=f"{work / 'bin'}{os.pathsep}{os.environ['PATH']}", OMP_NUM_THREADS="1")
+    return dict(os.environ, PATH=f"{work / 'bin'}{os.pathsep}{os.environ['PATH']}", OMP_NUM_THREADS="1",
+                PYTHONDONTWRITEBYTECODE="1")
 
 
 def run(command, work, environment, name):
