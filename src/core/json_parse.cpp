@@ -16,6 +16,9 @@ namespace bt {
 namespace {
 
 constexpr size_t kMaxDepth = 64;
+// A value takes about 100 times the bytes of its spelling. The largest files we read, tokenizers, have 2 million
+// values.
+constexpr size_t kMaxValues = 4'000'000;
 
 [[noreturn]] void fail_at(std::string_view text, std::string_view source, size_t offset, const std::string& reason) {
   const TextPosition at = text_position(text, offset);
@@ -142,6 +145,7 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool add(Json value) {
+    if (++values_ > kMaxValues) fail(str("more than ", kMaxValues, " values"));
     if (open_.empty()) {
       root_ = std::move(value);
     } else if (Container& container = open_.back(); container.is_object) {
@@ -161,6 +165,7 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
   std::string_view text_, source_;
   const char* const* reached_;
   std::vector<Container> open_;
+  size_t values_ = 0;
   Json root_;
 };
 

@@ -21,6 +21,7 @@ class FileDescriptor {
   ~FileDescriptor();
 
   int handle() const { return handle_; }
+  const std::string& path() const { return path_; }
   uint64_t size() const;
   // Fills `out` from `offset`; ExitCode::bad_file when the file ends before.
   void read_at(uint64_t offset, std::span<char> out) const;

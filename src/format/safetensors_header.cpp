@@ -12,8 +12,9 @@ namespace bt {
 namespace {
 
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
-constexpr size_t kMaxTensors = 1'000'000;
+constexpr size_t kMaxTensors = 100'000;            // of one file; the largest models have as many in hundreds of files
 constexpr size_t kMaxRank = 8;
+constexpr std::ptrdiff_t kMaxCommas = 15 * kMaxTensors;  // a tensor of that rank has 12, metadata text may have more
 constexpr size_t kMaxNameBytes = 1024;
 constexpr std::string_view kMetadataKey = "__metadata__";
 
@@ -78,6 +79,16 @@ void parse_offsets(const Json& value, const std::string& where, TensorEntry& ent
                    .expected = str(bytes, " bytes"),
                    .found = str(entry.end - entry.begin, " bytes")});
   }
+}
+
+// Before a tree of them is made, which takes many times the header's memory.
+void check_number_of_values(std::string_view json, std::string_view source) {
+  const std::ptrdiff_t commas = std::count(json.begin(), json.end(), ',');
+  if (commas <= kMaxCommas) return;
+  fail_bad_file({.what = "too many values in the header",
+                 .where = std::string(source),
+                 .expected = str("at most ", kMaxCommas, " commas"),
+                 .found = str(commas)});
 }
 
 TensorEntry parse_entry(const std::string& name, const Json& value, std::string_view source) {
@@ -167,7 +178,9 @@ uint64_t safetensors_header_length(std::string_view first_bytes, uint64_t file_s
 SafetensorsHeader parse_safetensors_header(std::string_view bytes, uint64_t file_size, std::string_view source) {
   const uint64_t length = safetensors_header_length(bytes, file_size, source);
   BT_ASSERT(bytes.size() - kSafetensorsLengthBytes >= length);
-  const Json json = Json::parse(bytes.substr(kSafetensorsLengthBytes, length), str(source, " (header)"));
+  const std::string_view text = bytes.substr(kSafetensorsLengthBytes, length);
+  check_number_of_values(text, source);
+  const Json json = Json::parse(text, str(source, " (header)"));
   const Json::Object& members = json.as_object(str(source, ": header"));
   if (members.size() > kMaxTensors) {
     fail_bad_file({.what = "too many tensors",

@@ -71,26 +71,35 @@ void check_index(const std::map<std::string, std::string>& shard_of, const std::
   }
 }
 
-std::vector<SafetensorsFile> open_shards(const std::string& folder, const std::string& index_path) {
+std::vector<SafetensorsFile> open_shards(const std::string& folder, const std::string& index_path, LoadMode mode) {
   const std::map<std::string, std::string> shard_of = read_weight_map(index_path);
   const std::set<std::string> shards = shard_names(shard_of, index_path);
   std::vector<SafetensorsFile> files;
   files.reserve(shards.size());
-  for (const std::string& shard : shards) files.emplace_back((std::filesystem::path(folder) / shard).string());
+  for (const std::string& shard : shards) files.emplace_back((std::filesystem::path(folder) / shard).string(), mode);
   check_index(shard_of, files, index_path);
   return files;
 }
 
-std::vector<SafetensorsFile> open_weights(const std::string& folder) {
-  const std::filesystem::path root(folder);
-  const std::string single = (root / "model.safetensors").string();
-  const std::string index = (root / "model.safetensors.index.json").string();
+struct Places {
+  explicit Places(const std::string& folder)
+      : single((std::filesystem::path(folder) / "model.safetensors").string()),
+        index((std::filesystem::path(folder) / "model.safetensors.index.json").string()) {
+    std::error_code ignored;
+    has_single = std::filesystem::exists(single, ignored);
+    has_index = std::filesystem::exists(index, ignored);
+  }
+  std::string single, index;
+  bool has_single, has_index;
+};
+
+std::vector<SafetensorsFile> open_weights(const std::string& folder, LoadMode mode) {
+  const Places places(folder);
   std::vector<SafetensorsFile> files;
-  std::error_code ignored;
-  if (std::filesystem::exists(single, ignored)) {
-    files.emplace_back(single);
-  } else if (std::filesystem::exists(index, ignored)) {
-    files = open_shards(folder, index);
+  if (places.has_single) {
+    files.emplace_back(places.single, mode);
+  } else if (places.has_index) {
+    files = open_shards(folder, places.index, mode);
   } else {
     fail_bad_file(
         {.what = "no weights in the folder",
@@ -103,7 +112,13 @@ std::vector<SafetensorsFile> open_weights(const std::string& folder) {
 
 }  // namespace
 
-WeightFiles::WeightFiles(const std::string& folder) : folder_(folder), files_(open_weights(folder)) {
+bool WeightFiles::exist(const std::string& folder) {
+  const Places places(folder);
+  return places.has_single || places.has_index;
+}
+
+WeightFiles::WeightFiles(const std::string& folder, LoadMode mode)
+    : folder_(folder), files_(open_weights(folder, mode)) {
   for (const SafetensorsFile& file : files_) {
     for (const TensorEntry& entry : file.header().tensors) by_name_.emplace(entry.name, Found{&file, &entry});
   }

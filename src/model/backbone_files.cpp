@@ -3,15 +3,16 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 
 #include "backbone.h"
 #include "bt/core/error.h"
 #include "bt/core/files.h"
+#include "bt/core/log.h"
 #include "bt/core/strings.h"
 #include "bt/format/safetensors.h"
 #include "bt/model/named_tensors.h"
+#include "tensor_reading.h"
 
 namespace bt {
 namespace {
@@ -103,39 +104,68 @@ void check_tensor(const ParameterInfo& info, const WeightFiles::Found& found) {
   }
 }
 
+bool same_bytes(const WeightFiles::Found& a, const WeightFiles::Found& b) {
+  constexpr uint64_t kPiece = 1 << 20;
+  const uint64_t size = a.entry->end - a.entry->begin;
+  if (b.entry->end - b.entry->begin != size) return false;
+  std::vector<std::byte> piece_a(std::min(kPiece, size)), piece_b(piece_a.size());
+  for (uint64_t at = 0; at < size; at += piece_a.size()) {
+    piece_a.resize(std::min(kPiece, size - at));
+    piece_b.resize(piece_a.size());
+    a.file->read(*a.entry, at, piece_a);
+    b.file->read(*b.entry, at, piece_b);
+    if (piece_a != piece_b) return false;
+  }
+  return true;
+}
+
 // transformers would use the stored head although the config ties it; we refuse to guess which is meant.
 void check_tied_head(const ModelConfig& config, const WeightFiles& files) {
   if (!config.tie_word_embeddings || !files.contains(kHead)) return;
-  const WeightFiles::Found head = files.at(kHead), embedding = files.at(kEmbedding);
-  const auto a = head.file->data(*head.entry), b = embedding.file->data(*embedding.entry);
-  if (a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0) return;
+  const WeightFiles::Found head = files.at(kHead);
+  if (same_bytes(head, files.at(kEmbedding))) return;
   fail_bad_file({.what = "config.json ties the head to the embedding, but the weights hold two different ones",
                  .where = str(head.file->path(), ": ", kHead),
                  .next_step = "set tie_word_embeddings to false, or remove lm_head.weight"});
 }
 
-void copy_from(at::Tensor target, const WeightFiles::Found& found) {
-  const std::span<const std::byte> bytes = found.file->data(*found.entry);
-  at::Tensor host = at::empty(found.entry->shape, names_of(found.entry->dtype)->type);
-  std::memcpy(host.mutable_data_ptr(), bytes.data(), bytes.size());  // the file does not promise alignment
-  target.copy_(host);
+void check_weights(const ModelConfig& config, const WeightFiles& files, const std::string& folder) {
+  const std::vector<ParameterInfo> infos = backbone_parameters(config);
+  check_names(config, infos, files, folder);
+  for (const ParameterInfo& info : infos) check_tensor(info, files.at(info.name));
+  check_tied_head(config, files);
+}
+
+Backbone unset_backbone(const ModelConfig& config, c10::TensorOptions options, bool trainable) {
+  Backbone backbone;
+  backbone.parameters =
+      std::make_unique<ParameterStore>(backbone_parameters(config), options, trainable, ParameterStore::Values::unset);
+  backbone.decoder = decoder_of(config, *backbone.parameters);
+  return backbone;
 }
 
 }  // namespace
 
-Backbone load_backbone(const std::string& folder, c10::TensorOptions options, bool trainable) {
+Backbone load_backbone(const std::string& folder, c10::TensorOptions options, bool trainable, LoadMode mode) {
   const ModelConfig config = read_model_config(folder);
-  const WeightFiles files(folder);
-  std::vector<ParameterInfo> infos = backbone_parameters(config);
-  check_names(config, infos, files, folder);
-  for (const ParameterInfo& info : infos) check_tensor(info, files.at(info.name));
-  check_tied_head(config, files);
-
-  Backbone backbone;
-  backbone.parameters = std::make_unique<ParameterStore>(std::move(infos), options, trainable);
-  for (const auto& [name, tensor] : backbone.parameters->named()) copy_from(tensor, files.at(name));
-  backbone.decoder = decoder_of(config, *backbone.parameters);
+  const WeightFiles files(folder, mode);
+  check_weights(config, files, folder);
+  Backbone backbone = unset_backbone(config, options, trainable);
+  for (const auto& [name, tensor] : backbone.parameters->named()) {
+    const WeightFiles::Found found = files.at(name);
+    read_tensor(*found.file, *found.entry, tensor);
+  }
   return backbone;
+}
+
+Backbone outline_backbone(const std::string& folder, at::ScalarType dtype, bool trainable) {
+  const ModelConfig config = read_model_config(folder);
+  if (WeightFiles::exist(folder)) {
+    check_weights(config, WeightFiles(folder), folder);
+  } else {
+    log::warning("no weights in " + folder + ": sizes are those of its config.json");
+  }
+  return unset_backbone(config, at::TensorOptions(at::kMeta).dtype(dtype), trainable);
 }
 
 void save_backbone(const Backbone& backbone, const std::string& folder) {

@@ -2,13 +2,12 @@
 
 #include <ATen/ATen.h>
 
-#include <cstring>
-#include <optional>
 #include <set>
 
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
 #include "bt/format/safetensors.h"
+#include "tensor_reading.h"
 
 namespace bt {
 namespace {
@@ -29,21 +28,6 @@ DType file_dtype(at::ScalarType type) {
   }
 }
 
-std::optional<at::ScalarType> scalar_type(DType type) {
-  switch (type) {
-    case DType::f16:
-      return at::kHalf;
-    case DType::bf16:
-      return at::kBFloat16;
-    case DType::f32:
-      return at::kFloat;
-    case DType::f64:
-      return at::kDouble;
-    default:
-      return std::nullopt;
-  }
-}
-
 std::string shape_text(at::IntArrayRef shape) { return bt::str(shape); }
 
 void check_entry(const std::string& path, const std::string& name, const TensorEntry* entry, const at::Tensor& into) {
@@ -56,7 +40,7 @@ void check_entry(const std::string& path, const std::string& name, const TensorE
                    .expected = shape_text(into.sizes()),
                    .found = shape_text(entry->shape)});
   }
-  if (!scalar_type(entry->dtype)) {
+  if (!floating_type(entry->dtype)) {
     fail_bad_file({.what = "tensor is not floating",
                    .where = where,
                    .expected = "F16, BF16, F32 or F64",
@@ -71,10 +55,10 @@ void check_entry(const std::string& path, const std::string& name, const TensorE
 }
 
 void copy_entry(const SafetensorsFile& file, const TensorEntry& entry, const at::Tensor& into) {
-  const std::span<const std::byte> bytes = file.data(entry);
-  const at::Tensor host = at::empty(entry.shape, *scalar_type(entry.dtype));
-  if (!bytes.empty()) std::memcpy(host.mutable_data_ptr(), bytes.data(), bytes.size());
-  into.detach().copy_(host);
+  if (into.is_contiguous()) return read_tensor(file, entry, into);
+  const at::Tensor whole = at::empty_like(into, at::MemoryFormat::Contiguous);
+  read_tensor(file, entry, whole);
+  into.detach().copy_(whole);
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ std::vector<int64_t> with_layers(const ParameterInfo& info, int64_t layers) {
 }
 
 void fill(const at::Tensor& values, const ParameterInfo& info, uint64_t seed) {
+  if (values.is_meta()) return;  // sizes without values
   switch (info.init) {
     case ParameterInfo::Init::zeros:
       values.zero_();
@@ -58,14 +59,16 @@ void fill(const at::Tensor& values, const ParameterInfo& info, uint64_t seed) {
 
 }  // namespace
 
-ParameterStore::ParameterStore(std::vector<ParameterInfo> infos, c10::TensorOptions options, bool trainable)
+ParameterStore::ParameterStore(std::vector<ParameterInfo> infos, c10::TensorOptions options, bool trainable,
+                               Values values)
     : infos_(std::move(infos)) {
   for (size_t i = 0; i < infos_.size(); ++i) {
     const bool is_new = index_.emplace(infos_[i].name, i).second;
     BT_ASSERT(is_new);
   }
   lay_out();
-  flat_ = at::zeros({groups_.empty() ? 0 : groups_.back().end}, options.requires_grad(false));
+  flat_ = at::empty({groups_.empty() ? 0 : groups_.back().end}, options.requires_grad(false));
+  if (values == Values::zeros) flat_.zero_();
   make_leaves();
   set_trainable(trainable);
 }

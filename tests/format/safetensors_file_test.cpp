@@ -20,11 +20,15 @@ std::span<const std::byte> bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 
+class SafetensorsModes : public ::testing::TestWithParam<LoadMode> {};
+INSTANTIATE_TEST_SUITE_P(Modes, SafetensorsModes, ::testing::Values(LoadMode::mmap, LoadMode::read),
+                         [](const auto& one) { return one.param == LoadMode::mmap ? "Mmap" : "Read"; });
+
 std::string text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-TEST(SafetensorsFile, ReadsBackWhatWasWritten) {
+TEST_P(SafetensorsModes, ReadsBackWhatWasWritten) {
   const TempFolder folder;
   const std::vector<float> weights = {1.5f, -2, 0, 3e-9f, 7, 8};
   write_safetensors(folder / "m.safetensors",
@@ -33,7 +37,7 @@ TEST(SafetensorsFile, ReadsBackWhatWasWritten) {
                      {"empty", DType::f32, {3, 0}, {}},
                      {"weights", DType::f32, {2, 3}, std::as_bytes(std::span(weights))}},
                     {{"format", "pt"}, {"note", "line\n\"quoted\" \xc3\xa9"}});
-  const SafetensorsFile file(folder / "m.safetensors");
+  const SafetensorsFile file(folder / "m.safetensors", GetParam());
   EXPECT_EQ(file.header().metadata.at("note"), "line\n\"quoted\" \xc3\xa9");
   EXPECT_EQ(file.header().data_begin % 8, 0u);
   EXPECT_EQ(text_of(file.data(*file.find("odd"))), "1234567");
@@ -43,6 +47,30 @@ TEST(SafetensorsFile, ReadsBackWhatWasWritten) {
   ASSERT_EQ(read.size(), 24u);
   EXPECT_EQ(std::memcmp(read.data(), weights.data(), 24), 0);
   EXPECT_EQ(file.find("absent"), nullptr);
+}
+
+TEST_P(SafetensorsModes, ReadsAnyPartOfATensor) {
+  const TempFolder folder;
+  std::string data(20'000, '\0');  // several pages, from an odd place of the file on
+  for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i * 7 % 251);
+  write_safetensors(folder / "m", {{"a", DType::u8, {3}, bytes_of("abc")}, {"b", DType::u8, {20'000}, bytes_of(data)}});
+  const SafetensorsFile file(folder / "m", GetParam());
+  for (const auto& [offset, size] :
+       {std::pair<size_t, size_t>{0, 20'000}, {1, 4096}, {4095, 8193}, {19'999, 1}, {20'000, 0}}) {
+    std::vector<std::byte> out(size);
+    file.read(*file.find("b"), offset, out);
+    EXPECT_EQ(text_of(out), data.substr(offset, size));
+  }
+  std::vector<std::byte> beyond(2);
+  EXPECT_THROW(file.read(*file.find("b"), 19'999, beyond), std::logic_error);
+}
+
+TEST_P(SafetensorsModes, NoticesAFileThatIsCutWhileOpen) {
+  const TempFolder folder;
+  write_safetensors(folder / "m", {{"a", DType::u8, {3}, bytes_of("abc")}});
+  const SafetensorsFile file(folder / "m", GetParam());
+  std::filesystem::resize_file(folder / "m", 9);
+  expect_bad_file({"m", "has changed", "9 bytes"}, [&] { file.data(*file.find("a")); });
 }
 
 // What safetensors 0.8.0 serialises for the same tensors and metadata, one tensor of every element type.

@@ -39,7 +39,7 @@ TextPosition text_position(std::string_view text, size_t offset);
 size_t utf8_sequence_length(std::string_view bytes);
 size_t valid_utf8_prefix(std::string_view bytes);  // length of the longest valid prefix
 bool is_valid_utf8(std::string_view bytes);
-size_t incomplete_utf8_tail(std::string_view bytes);  // length of the end that begins a sequence, cut off: 0 to 3
+size_t incomplete_utf8_tail(std::string_view bytes);      // length of the end that begins a sequence, cut off: 0 to 3
 void append_utf8(std::string& out, char32_t code_point);  // precondition: a Unicode scalar value
 
 }  // namespace bt

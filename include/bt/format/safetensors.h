@@ -31,14 +31,18 @@ struct SafetensorsHeader {
 // Parses and validates the header of a file whose first bytes are `bytes` (all of the header at least) and whose size
 // is file_size: no hole, no overlap, no duplicate, sizes equal to shapes, not a byte too few or too many. White space
 // around the JSON is accepted, as the reference reader does. ExitCode::bad_file naming `source` and the tensor. Limits:
-// header 100 MB (the format's), 1,000,000 tensors, rank 8, names of 1024 bytes.
+// header 100 MB (the format's), 100,000 tensors, rank 8, names of 1024 bytes.
 SafetensorsHeader parse_safetensors_header(std::string_view bytes, uint64_t file_size, std::string_view source);
 
-// A read-only mapped file; the file size is checked against the header before mapping. Data stays valid as long as the
-// object, and may be unaligned for its type. Replacing the file by rename is safe, changing it in place is not.
+// How a file's data is reached. `mmap`: through the page cache, without a call per piece. `read`: by pread, for network
+// file systems, where a mapped page that is lost ends the process with SIGBUS.
+enum class LoadMode { mmap, read };
+
+// A read-only file whose size was checked against its header. Replacing the file by rename is safe; a size changed in
+// place is noticed before the next read, other changes are not.
 class SafetensorsFile {
  public:
-  explicit SafetensorsFile(const std::string& path);
+  explicit SafetensorsFile(const std::string& path, LoadMode mode = LoadMode::mmap);
   ~SafetensorsFile();
   SafetensorsFile(SafetensorsFile&&) noexcept;
   SafetensorsFile& operator=(SafetensorsFile&&) = delete;
@@ -46,11 +50,15 @@ class SafetensorsFile {
   const std::string& path() const;
   const SafetensorsHeader& header() const;
   const TensorEntry* find(std::string_view name) const;  // nullptr when absent
-  std::span<const std::byte> data(const TensorEntry& entry) const;
+  // Copies the tensor's bytes from `offset` on into `out`, which must lie within them (asserted). Leaves nothing of the
+  // file in the process's resident memory. Any number of threads at once. ExitCode::bad_file when the file's size has
+  // changed, ExitCode::io when it cannot be read.
+  void read(const TensorEntry& entry, uint64_t offset, std::span<std::byte> out) const;
+  std::vector<std::byte> data(const TensorEntry& entry) const;  // a copy of all of it
 
  private:
-  struct Mapping;
-  std::unique_ptr<Mapping> mapping_;
+  struct Source;
+  std::unique_ptr<Source> source_;
 };
 
 struct TensorBytes {
@@ -71,7 +79,8 @@ void write_safetensors(const std::string& path, std::vector<TensorBytes> tensors
 // ExitCode::bad_file naming folder, index or shard.
 class WeightFiles {
  public:
-  explicit WeightFiles(const std::string& folder);
+  explicit WeightFiles(const std::string& folder, LoadMode mode = LoadMode::mmap);
+  static bool exist(const std::string& folder);  // a file or an index by that name is there, whatever is in it
   struct Found {
     const SafetensorsFile* file;
     const TensorEntry* entry;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "bt/format/model_config.h"
+#include "bt/format/safetensors.h"
 #include "bt/model/parameters.h"
 #include "bt/ops/attention_spec.h"
 
@@ -87,8 +88,13 @@ struct Backbone {
 // 1/sqrt(2 layers); norms 1, biases 0.
 Backbone make_backbone(const ModelConfig& config, c10::TensorOptions options, uint64_t seed, bool trainable);
 // Reads config.json and the weights, one file or shards, converted to the dtype of `options`. Names, shapes and element
-// types are checked before anything is allocated: ExitCode::bad_file naming the tensors.
-Backbone load_backbone(const std::string& folder, c10::TensorOptions options, bool trainable);
+// types are checked before anything is allocated: ExitCode::bad_file naming the tensors. No tensor exists twice on the
+// way: beside the model, a piece of 1 MiB a thread.
+Backbone load_backbone(const std::string& folder, c10::TensorOptions options, bool trainable,
+                       LoadMode mode = LoadMode::mmap);
+// The backbone of `folder` in sizes alone: tensors of the dtype on the meta device, which take no memory. Weights that
+// are there are checked as load_backbone checks them, but not read; without any there is a warning.
+Backbone outline_backbone(const std::string& folder, at::ScalarType dtype, bool trainable);
 // Writes config.json and model.safetensors (temporary names, sync, rename) in the weights' dtype; a tied head is stored
 // once. Makes the folder; leaves other files alone. ExitCode::io.
 void save_backbone(const Backbone& backbone, const std::string& folder);

@@ -33,8 +33,11 @@ struct ParameterGroup {
 
 class ParameterStore {
  public:
-  // Allocates every parameter as zeros, and as many gradients unless `trainable` is false. Names are unique.
-  ParameterStore(std::vector<ParameterInfo> infos, c10::TensorOptions options, bool trainable = true);
+  // Whether new parameters are zeros, or memory that the caller fills whole before it is read.
+  enum class Values { zeros, unset };
+  // Allocates every parameter, and as many zero gradients unless `trainable` is false. Names are unique.
+  ParameterStore(std::vector<ParameterInfo> infos, c10::TensorOptions options, bool trainable = true,
+                 Values values = Values::zeros);
 
   // Makes the leaves require gradients, or frees the gradients and freezes them. The leaves stay the same tensors.
   void set_trainable(bool trainable);
