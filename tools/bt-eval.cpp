@@ -22,6 +22,7 @@ constexpr const char* kExamples = R"(
 Examples:
   bt-eval run --model runs/sft/final --tasks gsm8k_sft --data data --out results/sft
   bt-eval run --model runs/sft/final --latent runs/bt/final --tasks gsm8k_sft --data data --out results/bt
+  bt-eval perplexity --model runs/sft/final --input text.txt --context 1024 --stride 512
   bt-eval compare results/sft results/bt
   bt-eval grade --task gsm8k_cot --input completions.jsonl --output graded.jsonl
   bt-eval prompts --task gsm8k --data data --output prompts.jsonl --limit 10
@@ -53,6 +54,19 @@ struct Score {
     options.validate();
     check_files(options);
     return tools::launch("bt_app_score", &options, options.device);
+  }
+};
+
+struct MeasurePerplexity {
+  PerplexityOptions options;
+  void declare(CLI::App& app) {
+    tools::CliFields flags(app);
+    options.fields(flags);
+  }
+  int run() const {
+    options.validate();
+    check_files(options);
+    return tools::launch("bt_app_perplexity", &options, options.device);
   }
 };
 
@@ -184,12 +198,15 @@ int run_tool(int argc, char** argv) {
   std::string log_level = "info";
   Run run;
   Score score;
+  MeasurePerplexity perplexity;
   Grade grade;
   Compare compare;
   ListTasks list;
   Prompts prompts;
   CLI::App* run_app = add_command(app, run, "run", "generate and grade answers of a model", log_level);
   CLI::App* score_app = add_command(app, score, "score", "log-probabilities of texts under a model", log_level);
+  CLI::App* perplexity_app =
+      add_command(app, perplexity, "perplexity", "perplexity of long texts, by a sliding window", log_level);
   CLI::App* grade_app = add_command(app, grade, "grade", "grade completions that lie in a file", log_level);
   CLI::App* compare_app =
       add_command(app, compare, "compare", "two evaluations of the same documents, item by item", log_level);
@@ -204,6 +221,7 @@ int run_tool(int argc, char** argv) {
   set_log_level(log_level);
   if (*run_app) return run.run();
   if (*score_app) return score.run();
+  if (*perplexity_app) return perplexity.run();
   if (*grade_app) return grade.run();
   if (*compare_app) return compare.run();
   if (*list_app) return list.run();

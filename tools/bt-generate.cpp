@@ -17,6 +17,9 @@ Examples:
   bt-generate --model runs/sft/final --prompt "Tom has 3 apples and buys 4 more. How many has he?"$'\n'
   bt-generate --model runs/sft/final --latent runs/bt/final --input prompts.jsonl --output answers.jsonl
   bt-generate --model runs/sft/final --prompt "Once" --temperature 0.8 --top-p 0.95 --seed 7 --json
+  bt-generate --model runs/sft/final --latent runs/bt/final --interactive --stop "####"
+
+Of a generation_config.json only the end tokens are used; its temperature, top_p and the like are not: the flags say all.
 
 Exit codes: 0 done, 2 usage, 3 bad model or input file, 5 out of memory, 6 cannot read or write, 130 interrupted.)";
 
@@ -39,6 +42,9 @@ int run_tool(int argc, char** argv) {
   std::string log_level = "info";
   tools::CliFields flags(app);
   options.fields(flags);
+  app.add_option("--stop", options.stop, "text that ends an answer, not part of it; may be given several times")
+      ->type_name("TEXT")
+      ->allow_extra_args(false);
   app.add_option("--log-level", log_level, "debug, info, warning, error or off")->capture_default_str();
   try {
     app.parse(argc, argv);

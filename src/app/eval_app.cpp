@@ -30,6 +30,8 @@ int evaluate(const EvalRunOptions& options) {
   run.options = harness_options(options);
   const InferenceModel model = open_inference_model({.model = options.model,
                                                      .latent = options.latent,
+                                                     .allow_other_backbone = options.allow_other_backbone,
+                                                     .chat = {options.chat, options.system},
                                                      .device = options.device,
                                                      .dtype = options.dtype,
                                                      .threads = options.threads});

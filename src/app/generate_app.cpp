@@ -14,6 +14,7 @@
 #include "bt/options/generate_options.h"
 #include "bt/text/json_lines.h"
 #include "bt/train/stop_signal.h"
+#include "interactive.h"
 
 namespace bt {
 namespace {
@@ -88,13 +89,29 @@ void write_lines(const GenerateOptions& options, const std::vector<Json>& lines,
   log::info(str("wrote ", options.output, ": ", done.size(), " of ", lines.size(), " answers"));
 }
 
+GenerationOptions generation_options(const GenerateOptions& options) {
+  return {.slots = options.batch_size,
+          .stop = options.stop,
+          .stop_tokens = {options.stop_token.begin(), options.stop_token.end()},
+          .sampling = {.repetition_penalty = options.repetition_penalty,
+                       .temperature = options.temperature,
+                       .top_k = options.top_k,
+                       .top_p = options.top_p,
+                       .min_p = options.min_p,
+                       .seed = static_cast<uint64_t>(options.seed)}};
+}
+
 int generate_answers(const GenerateOptions& options) {
-  const std::vector<Json> lines = read_lines(options);
+  std::vector<Json> lines;
+  if (!options.interactive) lines = read_lines(options);
   InferenceModel model = open_inference_model({.model = options.model,
                                                .latent = options.latent,
+                                               .allow_other_backbone = options.allow_other_backbone,
+                                               .chat = {options.chat, options.system},
                                                .device = options.device,
                                                .dtype = options.dtype,
                                                .threads = options.threads});
+  if (options.interactive) return answer_lines(model, generation_options(options), options.max_new_tokens);
   std::optional<Trace> trace;
   if (!options.trace.empty()) trace.emplace(model);
   const std::vector<GenerationRequest> requests = make_requests(model, options, lines);
@@ -109,14 +126,7 @@ int generate_answers(const GenerateOptions& options) {
     events.on_text = [](size_t, std::string_view bytes) { print(bytes); };
   else if (options.output.empty())
     events.on_completion = [&](size_t i, const Completion& c) { printer.add(i, c); };
-  const std::vector<Completion> completions = generate(model, requests,
-                                                       {.slots = options.batch_size,
-                                                        .stop = {},
-                                                        .sampling = {.temperature = options.temperature,
-                                                                     .top_k = options.top_k,
-                                                                     .top_p = options.top_p,
-                                                                     .seed = static_cast<uint64_t>(options.seed)}},
-                                                       events);
+  const std::vector<Completion> completions = generate(model, requests, generation_options(options), events);
   if (trace) trace->write(options.trace);
   if (streams_text)
     print("\n");

@@ -27,6 +27,7 @@ int score_file(const ScoreOptions& options) {
   std::vector<Json> lines = read_json_lines(options.input);
   const InferenceModel model = open_inference_model({.model = options.model,
                                                      .latent = options.latent,
+                                                     .allow_other_backbone = options.allow_other_backbone,
                                                      .device = options.device,
                                                      .dtype = options.dtype,
                                                      .threads = options.threads});

@@ -26,7 +26,7 @@ void log_lines(const std::string& text) {
   }
 }
 
-void describe(TrainingSetup& setup) {
+void describe(TrainingSetup setup) {
   std::printf("%s\n%s", write_options_yaml(setup.options).c_str(), describe_setup(setup).c_str());
 }
 
@@ -56,8 +56,7 @@ int bt_app_train(const void* request_pointer) {
   for (const std::string& path : bt::plugin_paths(request.config)) bt::open_plugin(path);
   bt::ExperimentOptions options;
   bt::read_options(request.config, options);
-  bt::TrainingSetup setup = bt::open_setup(std::move(options));
-  if (!request.dry_run) return bt::train(std::move(setup), request.resume);
-  bt::describe(setup);
+  if (!request.dry_run) return bt::train(bt::open_setup(std::move(options)), request.resume);
+  bt::describe(bt::outline_setup(std::move(options)));
   return 0;
 }

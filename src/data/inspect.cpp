@@ -62,7 +62,7 @@ std::string render(const Example& example, const std::vector<int64_t>& starts, c
 }  // namespace
 
 std::string render_example(const Example& example, const Tokenizer& tokenizer, const TriggerOptions& trigger) {
-  const BoundaryTable table(tokenizer);
+  const BoundaryTable table(tokenizer, tokenizer.vocab_size());
   return render(example, cuts(example, table, trigger, tokenizer), tokenizer);
 }
 
@@ -89,7 +89,7 @@ std::string histogram(std::string_view title, const std::vector<int64_t>& values
 
 std::string inspect_dataset(const Dataset& dataset, const Tokenizer& tokenizer, const TriggerOptions& trigger,
                             int64_t count) {
-  const BoundaryTable table(tokenizer);
+  const BoundaryTable table(tokenizer, tokenizer.vocab_size());
   check_trigger(trigger, table);
   std::string out = dataset.report.text() + "\n[x] counts in the loss, (x) does not; one line a step\n\n";
   std::vector<int64_t> lengths, steps;

@@ -3,13 +3,16 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <memory>
 #include <numeric>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "bt/core/checked.h"
 #include "bt/core/error.h"
-#include "bt/eval/stop_scanner.h"
+#include "bt/eval/stop_strings.h"
 #include "bt/runtime/decoding.h"
+#include "bt/text/streaming_decoder.h"
 #include "bt/text/tasks.h"
 
 namespace bt {
@@ -34,6 +37,21 @@ DecodingShape shape_for(const InferenceModel& model, const std::vector<Generatio
   return shape;
 }
 
+// What a reader of one answer sees: whole characters, and no stop string.
+class ShownText {
+ public:
+  ShownText(const Tokenizer& tokenizer, const std::vector<std::string>& stop) : decoder_(tokenizer), stops_(stop) {}
+  std::string push(int32_t id) { return stops_.push(decoder_.push(id)); }
+  std::string finish() {
+    std::string rest = stops_.push(decoder_.finish());
+    return stops_.stopped() ? rest : rest + stops_.finish();
+  }
+
+ private:
+  StreamingDecoder decoder_;
+  StopStrings stops_;
+};
+
 // The list of requests on its way through the engine.
 class Generation {
  public:
@@ -43,11 +61,12 @@ class Generation {
         requests_(requests),
         options_(options),
         events_(events),
-        sampler_(sampler(options.sampling)),
         order_(longest_prompt_first(requests)),
         slots_(requests.size(), kNoSlot),
         completions_(requests.size()),
-        stops_(requests.size(), StopScanner(options.stop)),
+        stops_(requests.size(), StopStrings(options.stop)),
+        shown_(events.on_text ? requests.size() : 0),
+        seen_(options.sampling.repetition_penalty != 1 ? requests.size() : 0),
         engine_(model.decoder(), model.method(), model.boundaries, model.trigger, model.eos_ids,
                 shape_for(model, requests, options.slots),
                 [this](const at::Tensor& logits_AV, const std::vector<LogitRow>& rows) {
@@ -82,33 +101,62 @@ class Generation {
 
   // A request's first row shows its slot, and how often the method has acted on the prompt.
   std::vector<int32_t> choose(const at::Tensor& logits_AV, const std::vector<LogitRow>& rows) {
+    std::vector<DrawKey> keys;
     for (const LogitRow& row : rows) {
-      if (row.generated > 0) continue;
       const size_t i = index_.at(row.request);
-      slots_[i] = row.slot;
-      completions_[i].prompt_calls = static_cast<int64_t>(engine_.boundaries(row.slot).size());
+      if (row.generated == 0) begin(i, row.slot);
+      keys.push_back({row.request, static_cast<uint64_t>(row.generated), seen_.empty() ? nullptr : &seen_[i]});
     }
-    const int64_t known = std::min(logits_AV.size(1), model_.tokenizer->vocab_size());  // a padded head has more rows
-    return sampler_(logits_AV.narrow(1, 0, known), rows);
+    return sample(logits_AV, options_.sampling, keys);
+  }
+
+  void begin(size_t i, int64_t slot) {
+    slots_[i] = slot;
+    completions_[i].prompt_calls = static_cast<int64_t>(engine_.boundaries(slot).size());
+    if (!seen_.empty()) seen_[i].insert(requests_[i].prompt.begin(), requests_[i].prompt.end());
+    if (!shown_.empty()) shown_[i] = std::make_unique<ShownText>(*model_.tokenizer, options_.stop);
   }
 
   void take(const SlotReport& report) {
     const size_t i = index_.at(report.request);
     if (report.finish == Finish::eos) return complete(i, FinishReason::eos);
-    completions_[i].ids.push_back(report.token);
-    const std::string bytes = model_.tokenizer->token_bytes(report.token);
-    if (events_.on_text) events_.on_text(i, bytes);
-    const bool stopped = stops_[i].push(bytes);
-    if (report.finish == Finish::length) return complete(i, stopped ? FinishReason::stop : FinishReason::length);
-    if (!stopped) return;
-    complete(i, FinishReason::stop);
-    engine_.release(report.slot);
+    const bool stopped = is_stop_token(report.token) || add(i, report.token);
+    if (!stopped && report.finish == Finish::none) return;
+    complete(i, stopped ? FinishReason::stop : FinishReason::length);
+    if (report.finish == Finish::none) engine_.release(report.slot);
+  }
+
+  bool is_stop_token(int32_t id) const {
+    return std::find(options_.stop_tokens.begin(), options_.stop_tokens.end(), id) != options_.stop_tokens.end();
+  }
+
+  // True: the answer now holds a stop string.
+  bool add(size_t i, int32_t id) {
+    completions_[i].ids.push_back(id);
+    if (!seen_.empty()) seen_[i].insert(id);
+    if (!is_text(id)) return false;
+    if (!shown_.empty()) show(i, shown_[i]->push(id));
+    stops_[i].push(model_.tokenizer->token_bytes(id));
+    return stops_[i].stopped();
+  }
+
+  // False for rows of a padded head that no token belongs to. They may win, as in transformers.
+  bool is_text(int32_t id) const { return id < model_.tokenizer->vocab_size(); }
+
+  std::string text_of(std::vector<int32_t> ids) const {
+    std::erase_if(ids, [this](int32_t id) { return !is_text(id); });
+    return model_.tokenizer->decode(ids, true);
+  }
+
+  void show(size_t i, const std::string& text) const {
+    if (!text.empty()) events_.on_text(i, text);
   }
 
   void complete(size_t i, FinishReason reason) {
     Completion& completion = completions_[i];
     completion.finish = reason;
-    completion.text = cut_at_stops(model_.tokenizer->decode(completion.ids, true), options_.stop);
+    if (!shown_.empty() && shown_[i] != nullptr) show(i, shown_[i]->finish());
+    completion.text = cut_at_stops(text_of(completion.ids), options_.stop);
     if (slots_[i] != kNoSlot) completion.boundaries = engine_.boundaries(slots_[i]);
     if (reason != FinishReason::interrupted && events_.on_completion) events_.on_completion(i, completion);
   }
@@ -117,13 +165,14 @@ class Generation {
   const std::vector<GenerationRequest>& requests_;
   const GenerationOptions& options_;
   const GenerationEvents& events_;
-  ChooseTokens sampler_;
   std::vector<size_t> order_;                   // of admission
   size_t next_ = 0;                             // of order_
   std::unordered_map<uint64_t, size_t> index_;  // of a request by its id
   std::vector<int64_t> slots_;
   std::vector<Completion> completions_;
-  std::vector<StopScanner> stops_;
+  std::vector<StopStrings> stops_;
+  std::vector<std::unique_ptr<ShownText>> shown_;  // empty where nobody reads along
+  std::vector<std::unordered_set<int32_t>> seen_;  // tokens of prompt and answer; empty without a penalty
   Decoding engine_;
 };
 

@@ -22,7 +22,7 @@ GenerationRequest read_generation_request(const InferenceModel& model, const Jso
     request.prompt = read_ids(model, *ids, where + ": ids");
     return request;
   }
-  request.prompt = model.encode(line.at("prompt", where + ": prompt").as_string(where + ": prompt"));
+  request.prompt = model.encode_prompt(line.at("prompt", where + ": prompt").as_string(where + ": prompt"));
   if (request.prompt.empty()) {
     fail_bad_file({.what = "the prompt has no tokens", .where = where + ": prompt", .expected = "at least one"});
   }

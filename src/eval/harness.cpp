@@ -39,7 +39,7 @@ std::vector<Sample> make_samples(const InferenceModel& model, const HarnessOptio
 GenerationRequest make_request(const InferenceModel& model, Sample& sample, const TaskResult& result, int64_t seed) {
   GenerationRequest request;
   request.id = static_cast<uint64_t>(sample.prompt.doc_id) + (static_cast<uint64_t>(seed) << 32);
-  request.prompt = model.encode(sample.prompt.text);
+  request.prompt = model.encode_prompt(sample.prompt.text);
   const int64_t context = model.decoder().config.max_position;
   const int64_t room = std::max<int64_t>(1, context - std::min(result.max_new_tokens, context / 2));
   const auto length = static_cast<int64_t>(request.prompt.size());

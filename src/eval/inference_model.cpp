@@ -9,7 +9,9 @@
 #include "bt/core/error.h"
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
+#include "bt/model/fingerprint.h"
 #include "bt/options/train_options.h"
+#include "bt/text/chat_template.h"
 #include "bt/train/setup.h"
 
 namespace bt {
@@ -47,22 +49,37 @@ std::unique_ptr<TrainingText> find_training_text(const ModelPlace& place) {
   return of_method ? std::move(of_method) : std::move(of_model);
 }
 
-void open_method(InferenceModel& model, const std::string& folder) {
+ChatForm open_chat(const ModelPlace& place, const Tokenizer& tokenizer) {
+  ChatForm chat = place.chat;
+  if (chat.name == "none") return chat;
+  if (chat.name == "auto") {
+    chat.name = recognised_chat_template(place.model);
+    log::info("chat template: " + chat.name);
+  }
+  chat_ids(tokenizer, chat.name, chat.system, "");  // refuses what does not fit, before weights are read
+  return chat;
+}
+
+void open_method(InferenceModel& model, const std::string& folder, bool allow_other_backbone) {
   model.trigger = {.kind = "none", .at_prompt_end = false};
   if (folder.empty()) return;
-  model.latent = load_saved_method(folder, {model.path, model.decoder().config, model.tokenizer->fingerprint()},
-                                   model.decoder().options());
+  const MethodBase base{model.path, model.decoder().config, model.tokenizer->fingerprint(),
+                        weights_fingerprint(*model.backbone.parameters)};
+  model.latent = load_saved_method(folder, base, model.decoder().options(), allow_other_backbone);
   if (!model.method()->effects().any()) return;
   model.trigger = model.latent.trigger;
   check_trigger(model.trigger, model.boundaries);
 }
 
-void check_vocabulary(const Tokenizer& tokenizer, const ModelConfig& config, const std::string& folder) {
-  if (tokenizer.vocab_size() <= config.vocab_size) return;
-  fail_bad_file({.what = "the tokenizer has more entries than the model's vocabulary",
-                 .where = folder,
-                 .expected = str("at most ", config.vocab_size),
-                 .found = str(tokenizer.vocab_size())});
+// A tokenizer may have added tokens that the model was never made larger for; they are no use in a text.
+void check_ids(const std::vector<int32_t>& ids, const InferenceModel& model) {
+  const int64_t vocab_size = model.boundaries.vocab_size();
+  const auto beyond = std::find_if(ids.begin(), ids.end(), [&](int32_t id) { return id >= vocab_size; });
+  if (beyond == ids.end()) return;
+  fail_bad_file({.what = "the text has a token that the model's vocabulary lacks",
+                 .where = model.path,
+                 .expected = str("0 to ", vocab_size - 1),
+                 .found = str(*beyond, ", ", quoted_excerpt(model.tokenizer->decode({&*beyond, 1})))});
 }
 
 }  // namespace
@@ -76,9 +93,16 @@ std::string InferenceModel::dtype_name() const {
 std::string InferenceModel::device_name() const { return decoder().embedding.device().str(); }
 
 std::vector<int32_t> InferenceModel::encode(std::string_view text) const {
-  if (training == nullptr) return tokenizer->encode(text, true);
-  std::vector<int32_t> ids = tokenizer->encode(text);
-  if (training->add_bos && tokenizer->bos_id()) ids.insert(ids.begin(), *tokenizer->bos_id());
+  std::vector<int32_t> ids = tokenizer->encode(text, training == nullptr);
+  if (training != nullptr && training->add_bos && tokenizer->bos_id()) ids.insert(ids.begin(), *tokenizer->bos_id());
+  check_ids(ids, *this);
+  return ids;
+}
+
+std::vector<int32_t> InferenceModel::encode_prompt(std::string_view text) const {
+  if (chat.name == "none") return encode(text);
+  std::vector<int32_t> ids = chat_ids(*tokenizer, chat.name, chat.system, text);
+  check_ids(ids, *this);
   return ids;
 }
 
@@ -99,13 +123,13 @@ InferenceModel open_inference_model(const ModelPlace& place) {
   model.path = place.model;
   model.latent_path = place.latent;
   model.tokenizer = load_tokenizer(place.model);
-  model.boundaries = BoundaryTable(*model.tokenizer);
+  model.chat = open_chat(place, *model.tokenizer);
   model.training = find_training_text(place);
   model.backbone = load_backbone(place.model, options, false);
   const ModelConfig& config = model.decoder().config;
-  check_vocabulary(*model.tokenizer, config, place.model);
+  model.boundaries = BoundaryTable(*model.tokenizer, config.vocab_size);
   for (const int64_t id : config.eos_ids) model.eos_ids.push_back(static_cast<int32_t>(id));
-  open_method(model, place.latent);
+  open_method(model, place.latent, place.allow_other_backbone);
   return model;
 }
 

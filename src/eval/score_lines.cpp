@@ -71,6 +71,7 @@ Json scored_line(const Json& line, const ScoreRequest& request, const TextScore&
   for (const int32_t id : request.ids) ids.push_back(static_cast<int64_t>(id));
   for (const double logprob : score.logprobs) logprobs.push_back(logprob);
   out.set("ids", std::move(ids));
+  out.set("prompt_length", request.prompt_length);
   out.set("logprobs", std::move(logprobs));
   out.set("sum", score.sum());
   out.set("ppl", score.logprobs.empty() ? Json() : Json(score.perplexity()));

@@ -23,6 +23,7 @@ void check_request(const InferenceModel& model, const ScoreRequest& request, siz
                    .where = str("text ", number + 1),
                    .found = str(length, " tokens, prompt_length ", request.prompt_length)});
   }
+  BT_ASSERT(request.first >= 1);
   for (const int32_t id : request.ids) {
     if (id >= 0 && id < model.boundaries.vocab_size()) continue;
     fail_bad_file({.what = "token id is outside the vocabulary",
@@ -37,7 +38,7 @@ Example make_example(const ScoreRequest& request, size_t number) {
   example.ids = request.ids;
   example.prompt_length = request.prompt_length;
   example.supervised.assign(request.ids.size(), 1);
-  example.supervised.front() = 0;
+  std::fill_n(example.supervised.begin(), request.first, 0);
   example.source = static_cast<int64_t>(number);
   return example;
 }
@@ -81,7 +82,7 @@ std::vector<TextScore> score(const InferenceModel& model, const std::vector<Scor
   };
   for (size_t i = 0; i < requests.size(); ++i) {
     check_request(model, requests[i], i);
-    if (requests[i].ids.size() == 1) continue;  // nothing is predicted
+    if (static_cast<int64_t>(requests[i].ids.size()) <= requests[i].first) continue;  // nothing is predicted
     batch.push_back(make_example(requests[i], i));
     numbers.push_back(i);
     if (static_cast<int64_t>(batch.size()) == batch_size) flush();

@@ -2,7 +2,11 @@
 #include <cmath>
 #include <map>
 
+#include "bt/core/error.h"
+#include "bt/core/strings.h"
+#include "bt/format/peft_config.h"
 #include "methods.h"
+#include "peft_tensors.h"
 
 namespace bt {
 namespace {
@@ -33,6 +37,27 @@ class Lora final : public Method {
   BackboneMode backbone() const override { return BackboneMode::adapters; }
   ParameterStore* parameters() override { return &store_; }
 
+  void save_weights(const std::string& folder, const std::string& base_model) const override {
+    PeftConfig config{.rank = options_.rank, .scale = scale(), .target_modules = {}, .base_model = base_model};
+    for (const std::string& target : options_.targets) {
+      const std::string module = peft_module(target);
+      config.target_modules.push_back(module.substr(module.find('.') + 1));
+    }
+    save_tensors(str(folder, "/", kPeftWeightsName), peft_tensors(store_, options_, model_.layers), {{"format", "pt"}});
+    write_peft_config(folder, config);
+  }
+
+  void load_weights(const std::string& folder) override {
+    const PeftConfig config = read_peft_config(folder);
+    if (config.rank != options_.rank || std::abs(config.scale - scale()) > 1e-9 * scale()) {
+      fail_bad_file({.what = "the two configs of the adapters differ",
+                     .where = str(folder, "/", kPeftConfigName),
+                     .expected = str("rank ", options_.rank, ", scale ", scale()),
+                     .found = str("rank ", config.rank, ", scale ", config.scale)});
+    }
+    load_tensors(str(folder, "/", kPeftWeightsName), peft_tensors(store_, options_, model_.layers));
+  }
+
   Decoder attach(const Decoder& decoder) const override {
     Decoder adapted = decoder;
     const auto all = projections(model_);
@@ -41,13 +66,15 @@ class Lora final : public Method {
         Linear& linear = adapted.layers[static_cast<size_t>(layer)].*all.at(name).projection;
         linear.lora_a = store_.leaf(name + ".a", layer).squeeze(0);
         linear.lora_b = store_.leaf(name + ".b", layer).squeeze(0);
-        linear.lora_scale = options_.alpha / static_cast<double>(options_.rank);
+        linear.lora_scale = scale();
       }
     }
     return adapted;
   }
 
  private:
+  double scale() const { return options_.alpha / static_cast<double>(options_.rank); }
+
   static std::vector<ParameterInfo> parameter_infos(const LoraOptions& options, const ModelConfig& model) {
     std::vector<ParameterInfo> infos;
     const auto all = projections(model);

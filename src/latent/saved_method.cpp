@@ -1,9 +1,14 @@
 #include "bt/latent/saved_method.h"
 
+#include <filesystem>
+
 #include "bt/core/error.h"
+#include "bt/core/log.h"
 #include "bt/core/strings.h"
+#include "bt/format/peft_config.h"
 #include "bt/format/processor_config.h"
 #include "bt/model/named_tensors.h"
+#include "peft_tensors.h"
 
 namespace bt {
 namespace {
@@ -34,6 +39,18 @@ std::unique_ptr<Options> read_saved_options(const ProcessorConfig& config, const
   return options;
 }
 
+// What the folder says about its method, and whether it may run on this backbone.
+ProcessorConfig open_config(const std::string& folder, const MethodBase& base, bool allow_other_base) {
+  const std::string path = (std::filesystem::path(folder) / kProcessorConfigName).string();
+  if (!std::filesystem::exists(path) && has_peft_config(folder)) {
+    log::info(str(folder, ": adapters made by PEFT; they do not say for which weights, only shapes are checked"));
+    return {.method = "lora", .options = lora_options_of_peft(folder), .base_model = {}, .base = {}};
+  }
+  ProcessorConfig config = read_processor_config(folder);
+  check_base(config.base, base_shape(base.model, base.tokenizer_sha256, base.weights_sha256), folder, allow_other_base);
+  return config;
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, at::Tensor>> saved_tensors(const Method& method) {
@@ -43,21 +60,27 @@ std::vector<std::pair<std::string, at::Tensor>> saved_tensors(const Method& meth
   return tensors;
 }
 
+void Method::save_weights(const std::string& folder, const std::string&) const {
+  save_tensors(folder + kWeightsName, saved_tensors(*this), {{"format", "pt"}});
+}
+
+void Method::load_weights(const std::string& folder) { load_tensors(folder + kWeightsName, saved_tensors(*this)); }
+
 void save_method(const std::string& folder, const Method& method, Options& options, const MethodBase& base) {
-  save_tensors(folder + kWeightsName, saved_tensors(method), {{"format", "pt"}});
+  method.save_weights(folder, base.path);
   write_processor_config(folder, {.method = std::string(method.name()),
                                   .options = write_options_yaml(options),
                                   .base_model = base.path,
-                                  .base = base_shape(base.model, base.tokenizer_sha256)});
+                                  .base = base_shape(base.model, base.tokenizer_sha256, base.weights_sha256)});
 }
 
-SavedMethod load_saved_method(const std::string& folder, const MethodBase& base, c10::TensorOptions options) {
-  const ProcessorConfig config = read_processor_config(folder);
-  check_base_shape(config.base, base_shape(base.model, base.tokenizer_sha256), folder);
+SavedMethod load_saved_method(const std::string& folder, const MethodBase& base, c10::TensorOptions options,
+                              bool allow_other_base) {
+  const ProcessorConfig config = open_config(folder, base, allow_other_base);
   SavedMethod saved;
   saved.options = read_saved_options(config, str(folder, "/", kProcessorConfigName, ": options"));
   saved.method = as_bad_file([&] { return make_method(config.method, *saved.options, {base.model, options, 0}); });
-  load_tensors(folder + kWeightsName, saved_tensors(*saved.method));
+  saved.method->load_weights(folder);
   const auto* shared = dynamic_cast<const MethodOptions*>(saved.options.get());
   saved.trigger =
       shared != nullptr ? shared->resolved_trigger() : TriggerOptions{.kind = "none", .at_prompt_end = false};

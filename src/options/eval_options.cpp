@@ -3,14 +3,14 @@
 #include <set>
 
 #include "bt/core/error.h"
+#include "bt/core/strings.h"
 #include "bt/text/tasks.h"
 #include "machine_options.h"
 
 namespace bt {
 
 void EvalRunOptions::fields(OptionFields& f) {
-  f.field("model", model, {.help = "Hugging Face folder of the decoder", .required = true});
-  f.field("latent", latent, {.help = "folder of a trained latent method; without it the decoder alone"});
+  model_fields(f, model, latent, allow_other_backbone);
   f.field("tasks", tasks, {.help = "names, separated by commas (bt-eval tasks lists them)", .required = true});
   f.field("data", data, {.help = "folder that holds the tasks' data files", .required = true});
   f.field("out", out, {.help = "folder for results_*.json and samples_*.jsonl", .required = true});
@@ -21,6 +21,7 @@ void EvalRunOptions::fields(OptionFields& f) {
           {.help = "longest completion; default: the task's own", .min = 1, .max = 1 << 20});
   f.field("prompt_template", prompt_template,
           {.help = "prompt of the _sft tasks; default: the one the model was trained with"});
+  chat_fields(f, chat, system);
   machine_fields(f, device, dtype, threads);
 }
 
@@ -30,12 +31,12 @@ void EvalRunOptions::validate() const {
     find_task(name);
     if (!seen.insert(name).second) fail_usage({.what = "a task is named twice", .where = "--tasks", .found = name});
   }
+  check_chat(chat, system);
   check_device(device);
 }
 
 void ScoreOptions::fields(OptionFields& f) {
-  f.field("model", model, {.help = "Hugging Face folder of the decoder", .required = true});
-  f.field("latent", latent, {.help = "folder of a trained latent method; without it the decoder alone"});
+  model_fields(f, model, latent, allow_other_backbone);
   f.field("input", input, {.help = "JSON Lines: {\"ids\": [...]} or {\"text\": \"...\"}", .required = true});
   f.field("output", output, {.help = "the same lines with logprobs, sum and ppl", .required = true});
   f.field("batch_size", batch_size, {.help = "sequences scored at once", .min = 1, .max = 1 << 16});
@@ -44,17 +45,41 @@ void ScoreOptions::fields(OptionFields& f) {
 
 void ScoreOptions::validate() const { check_device(device); }
 
+void PerplexityOptions::fields(OptionFields& f) {
+  model_fields(f, model, latent, allow_other_backbone);
+  f.field("input", input,
+          {.help = "a text, or JSON Lines (.jsonl): {\"text\": \"...\"}, a document a line", .required = true});
+  f.field("output", output, {.help = "file for the figures as JSON"});
+  f.field("context", context, {.help = "tokens that the model sees at once", .min = 2, .max = 1 << 30});
+  f.field("stride", stride, {.help = "tokens by which the window moves on", .min = 1, .max = 1 << 30});
+  f.field("batch_size", batch_size, {.help = "windows scored at once", .min = 1, .max = 1 << 16});
+  machine_fields(f, device, dtype, threads);
+}
+
+void PerplexityOptions::validate() const {
+  if (stride >= context) {
+    fail_usage({.what = "the stride is not smaller than the context: tokens would be scored without any before them",
+                .where = "--stride",
+                .expected = str("1 to ", context - 1),
+                .found = str(stride)});
+  }
+  check_device(device);
+}
+
 void check_files(const EvalRunOptions& options) {
-  need_file(options.model + "/config.json", "the model's config");
-  need_folder(options.latent, "the latent method's folder");
+  need_model(options.model, options.latent);
   for (const std::string& name : options.tasks) {
     need_file(options.data + "/" + find_task(name).data_file, "the data of " + name);
   }
 }
 
+void check_files(const PerplexityOptions& options) {
+  need_model(options.model, options.latent);
+  need_file(options.input, "the input");
+}
+
 void check_files(const ScoreOptions& options) {
-  need_file(options.model + "/config.json", "the model's config");
-  need_folder(options.latent, "the latent method's folder");
+  need_model(options.model, options.latent);
   need_file(options.input, "the input");
 }
 

@@ -3,8 +3,16 @@
 #include <filesystem>
 
 #include "bt/core/error.h"
+#include "bt/text/chat_template.h"
 
 namespace bt {
+
+void model_fields(OptionFields& f, std::string& model, std::string& latent, bool& allow_other_backbone) {
+  f.field("model", model, {.help = "Hugging Face folder of the decoder", .required = true});
+  f.field("latent", latent, {.help = "folder of a trained latent method, or PEFT's; without it the decoder alone"});
+  f.field("allow_other_backbone", allow_other_backbone,
+          {.help = "attach the method to other weights of the same shape than it was trained on"});
+}
 
 void machine_fields(OptionFields& f, std::string& device, std::string& dtype, int64_t& threads) {
   f.field("device", device, {.help = "cpu, cuda, cuda:N or auto (a GPU where there is one)"});
@@ -12,11 +20,32 @@ void machine_fields(OptionFields& f, std::string& device, std::string& dtype, in
   f.field("threads", threads, {.help = "CPU threads; 0: one per core", .min = 0, .max = 1024});
 }
 
+void chat_fields(OptionFields& f, std::string& chat, std::string& system) {
+  std::vector<std::string> names = {"none", "auto"};
+  names.insert(names.end(), chat_template_names().begin(), chat_template_names().end());
+  f.field("chat", chat,
+          {.help = "prompts are a user's message in this chat template; auto: the one in the model's folder",
+           .choices = std::move(names)});
+  f.field("system", system, {.help = "system message of the chat template; default: its own"});
+}
+
+void check_chat(const std::string& chat, const std::string& system) {
+  if (chat != "none" || system.empty()) return;
+  fail_usage({.what = "a system message needs a chat template",
+              .where = "--system",
+              .next_step = "name the template with --chat, or --chat auto"});
+}
+
 void check_device(const std::string& device) {
   const bool numbered = device.starts_with("cuda:") && device.size() > 5 && device.size() <= 8 &&
                         device.find_first_not_of("0123456789", 5) == std::string::npos;
   if (device == "auto" || device == "cpu" || device == "cuda" || numbered) return;
   fail_usage({.what = "unknown device", .where = "--device", .expected = "cpu, cuda, cuda:N or auto", .found = device});
+}
+
+void need_model(const std::string& model, const std::string& latent) {
+  need_file(model + "/config.json", "the model's config");
+  need_folder(latent, "the latent method's folder");
 }
 
 void need_file(const std::string& path, const std::string& what) {

@@ -37,9 +37,10 @@ void check_token_ids(const std::vector<int32_t>& ids, int64_t vocab_size) {
 
 }  // namespace
 
-BoundaryTable::BoundaryTable(const Tokenizer& tokenizer) {
-  flags_.resize(static_cast<size_t>(tokenizer.vocab_size()));
-  for (size_t id = 0; id < flags_.size(); ++id) flags_[id] = flags_of(tokenizer.token_bytes(static_cast<int32_t>(id)));
+BoundaryTable::BoundaryTable(const Tokenizer& tokenizer, int64_t vocab_size) {
+  flags_.resize(static_cast<size_t>(vocab_size));
+  const auto known = static_cast<int32_t>(std::min(vocab_size, tokenizer.vocab_size()));
+  for (int32_t id = 0; id < known; ++id) flags_[static_cast<size_t>(id)] = flags_of(tokenizer.token_bytes(id));
 }
 
 BoundaryTable BoundaryTable::from_ids(int64_t vocab_size, std::span<const int32_t> newline_ids) {

@@ -72,11 +72,12 @@ std::string describe_setup(const TrainingSetup& setup) {
   const int64_t steps =
       setup.trained().empty() ? 0 : setup.options.train.total_steps(static_cast<int64_t>(setup.train.examples.size()));
   const std::string method = setup.method != nullptr ? std::string(setup.method->name()) : "sft";
-  std::string text = str(
-      "method      ", method, "\n", "device      ", bt::str(setup.device()), ", ", setup.options.run.dtype, "\n",
-      "backbone    ", parameter_count({setup.backbone.parameters.get()}), " parameters, ",
-      setup.decoder().config.layers, " layers", setup.trains_backbone() ? "\n" : ", frozen\n", "trained     ",
-      parameter_count(setup.trained()), " parameters\n", "train       ", data_text(setup.train.examples, train), "\n");
+  std::string text =
+      str("method      ", method, "\n", "device      ", bt::str(resolve_device(setup.options.run.device)), ", ",
+          setup.options.run.dtype, "\n", "backbone    ", parameter_count({setup.backbone.parameters.get()}),
+          " parameters, ", setup.decoder().config.layers, " layers", setup.trains_backbone() ? "\n" : ", frozen\n",
+          "trained     ", parameter_count(setup.trained()), " parameters\n", "train       ",
+          data_text(setup.train.examples, train), "\n");
   if (!setup.validation.examples.empty())
     text += str("validation  ", data_text(setup.validation.examples, count_tokens(setup.validation.examples)), "\n");
   return text + str("steps       ", steps, " of ", setup.options.train.batch_size * setup.options.train.accumulate,

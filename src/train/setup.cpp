@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
+
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
+#include "bt/model/fingerprint.h"
 #include "bt/runtime/method_plan.h"
 
 namespace bt {
@@ -14,14 +17,53 @@ at::ScalarType scalar_type(const std::string& dtype) { return dtype == "float64"
 
 ModelConfig model_config(const ModelOptions& options, const Tokenizer& tokenizer) {
   if (options.from_scratch()) return options.scratch_config(tokenizer);
-  ModelConfig config = read_model_config(options.path);
-  if (tokenizer.vocab_size() > config.vocab_size) {
-    fail_bad_file({.what = "the tokenizer has more entries than the model's vocabulary",
-                   .where = options.tokenizer_path(),
-                   .expected = str("at most ", config.vocab_size),
-                   .found = str(tokenizer.vocab_size())});
+  return read_model_config(options.path);
+}
+
+// A tokenizer may have added tokens that the model was never made larger for; they are no use in a text.
+void check_ids(const Dataset& data, int64_t vocab_size) {
+  for (const Example& example : data.examples) {
+    const auto largest = std::max_element(example.ids.begin(), example.ids.end());
+    if (largest == example.ids.end() || *largest < vocab_size) continue;
+    fail_bad_file({.what = "an example has a token that the model's vocabulary lacks",
+                   .where = str("record ", example.source + 1, " of the data"),
+                   .expected = str("0 to ", vocab_size - 1),
+                   .found = str(*largest)});
   }
-  return config;
+}
+
+Backbone open_backbone(const ExperimentOptions& options, const ModelConfig& config, c10::TensorOptions tensors,
+                       bool trainable) {
+  if (options.model.from_scratch())
+    return make_backbone(config, tensors, static_cast<uint64_t>(options.run.seed), trainable);
+  if (tensors.device().is_meta())
+    return outline_backbone(options.model.path, c10::typeMetaToScalarType(tensors.dtype()), trainable);
+  return load_backbone(options.model.path, tensors, trainable);
+}
+
+TrainingSetup open_parts(ExperimentOptions experiment, at::Device device) {
+  TrainingSetup setup;
+  setup.options = std::move(experiment);
+  const ExperimentOptions& options = setup.options;
+  if (options.run.threads > 0) at::set_num_threads(static_cast<int>(options.run.threads));
+  const auto tensor_options = at::TensorOptions().device(device).dtype(scalar_type(options.run.dtype));
+  const auto seed = static_cast<uint64_t>(options.run.seed);
+
+  setup.tokenizer = load_tokenizer(options.model.tokenizer_path());
+  const ModelConfig config = model_config(options.model, *setup.tokenizer);
+  setup.boundaries = BoundaryTable(*setup.tokenizer, config.vocab_size);
+  setup.trigger = {.kind = "none", .at_prompt_end = false};
+  if (options.latent != nullptr) {
+    setup.method = make_method(options.method, *options.latent, {config, tensor_options, seed});
+    if (setup.method->effects().any()) setup.trigger = options.trigger();
+  }
+  if (setup.trigger.kind != "none") check_trigger(setup.trigger, setup.boundaries);
+  setup.train = load_dataset(options.data.spec(options.data.train), *setup.tokenizer);
+  if (!options.data.validation.empty())
+    setup.validation = load_dataset(options.data.spec(options.data.validation), *setup.tokenizer);
+  for (const Dataset* data : {&setup.train, &setup.validation}) check_ids(*data, config.vocab_size);
+  setup.backbone = open_backbone(options, config, tensor_options, setup.trains_backbone());
+  return setup;
 }
 
 }  // namespace
@@ -52,31 +94,16 @@ ParameterStores TrainingSetup::trained() const {
   return stores;
 }
 
-TrainingSetup open_setup(ExperimentOptions experiment) {
-  TrainingSetup setup;
-  setup.options = std::move(experiment);
-  const ExperimentOptions& options = setup.options;
-  if (options.run.threads > 0) at::set_num_threads(static_cast<int>(options.run.threads));
-  const auto tensor_options =
-      at::TensorOptions().device(resolve_device(options.run.device)).dtype(scalar_type(options.run.dtype));
-  const auto seed = static_cast<uint64_t>(options.run.seed);
-
-  setup.tokenizer = load_tokenizer(options.model.tokenizer_path());
-  setup.boundaries = BoundaryTable(*setup.tokenizer);
-  const ModelConfig config = model_config(options.model, *setup.tokenizer);
-  setup.trigger = {.kind = "none", .at_prompt_end = false};
-  if (options.latent != nullptr) {
-    setup.method = make_method(options.method, *options.latent, {config, tensor_options, seed});
-    if (setup.method->effects().any()) setup.trigger = options.trigger();
-  }
-  if (setup.trigger.kind != "none") check_trigger(setup.trigger, setup.boundaries);
-  setup.train = load_dataset(options.data.spec(options.data.train), *setup.tokenizer);
-  if (!options.data.validation.empty())
-    setup.validation = load_dataset(options.data.spec(options.data.validation), *setup.tokenizer);
-  setup.backbone = options.model.from_scratch()
-                       ? make_backbone(config, tensor_options, seed, setup.trains_backbone())
-                       : load_backbone(options.model.path, tensor_options, setup.trains_backbone());
+TrainingSetup open_setup(ExperimentOptions options) {
+  const at::Device device = resolve_device(options.run.device);
+  TrainingSetup setup = open_parts(std::move(options), device);
+  if (!setup.trains_backbone()) setup.backbone_sha256 = weights_fingerprint(*setup.backbone.parameters);
   return setup;
+}
+
+TrainingSetup outline_setup(ExperimentOptions options) {
+  resolve_device(options.run.device);
+  return open_parts(std::move(options), at::kMeta);
 }
 
 Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch) {

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "bt/core/files.h"
+#include "bt/model/fingerprint.h"
 #include "bt/text/json_lines.h"
 #include "eval/eval_test_support.h"
 
@@ -35,7 +36,10 @@ class BtEvalTest : public testing::EvalTest {
     BtOptions options = testing::tiny_bt();
     std::filesystem::create_directories(path("latent"));
     const auto method = make_method("bt", options, {config, at::TensorOptions(at::kFloat), 3});
-    save_method(path("latent"), *method, options, {path("model"), config, load_tokenizer("bytes")->fingerprint()});
+    const Backbone backbone = load_backbone(path("model"), at::kFloat, false);
+    save_method(
+        path("latent"), *method, options,
+        {path("model"), config, load_tokenizer("bytes")->fingerprint(), weights_fingerprint(*backbone.parameters)});
   }
 
   Outcome run(const std::string& arguments) const {
@@ -111,6 +115,51 @@ TEST_F(BtEvalTest, ContinuesLinesInTheirOrder) {
             "{\"ids\":[92,98,111,120],\"prompt_ids\":[10],\"completion\":\"\\\\box\",\"finish_reason\":\"length\","
             "\"boundaries\":[1]}\n");
   EXPECT_EQ(read_json_lines(path("trace/trace.jsonl")).size(), 2u);
+}
+
+TEST_F(BtEvalTest, AnswersPromptsFromAPipe) {
+  write("prompts.txt", "2+5\n\n\n1\n");  // empty lines are no prompts; the answer begins behind a newline
+  write("model/config.resolved.yaml", "data:\n  train: [x.jsonl]\n  prompt: \"{question}\\n\"\n");
+  const Outcome done =
+      run("bt-generate --model model --dtype float64 --device cpu --interactive --stop 7 < prompts.txt");
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(done.out, "\\boxed{\n\\boxed{\n");
+}
+
+TEST_F(BtEvalTest, StopStringsAndTokensEndAnAnswer) {
+  const Outcome text =
+      run("bt-generate --model model --dtype float64 --device cpu --prompt '2+5\n' --stop 'xe,' --stop ed");
+  EXPECT_EQ(text.out, "\\box\n") << text.err;
+  const Outcome token =
+      run("bt-generate --model model --dtype float64 --device cpu --prompt '2+5\n' --stop-token 1,120 --json");
+  EXPECT_THAT(token.out, HasSubstr("\"completion\":\"\\\\bo\",\"ids\":[92,98,111],\"finish_reason\":\"stop\""));
+}
+
+TEST_F(BtEvalTest, MeasuresPerplexity) {
+  write("text.txt", "\n\\boxed{7}");
+  const Outcome done =
+      run("bt-eval perplexity --model model --input text.txt --context 8 --stride 4 --output ppl.json --dtype float64 "
+          "--device cpu");
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("10 tokens scored of 10 bytes in 1 documents, 2 windows of 8 tokens, stride 4"));
+  EXPECT_THAT(done.out, HasSubstr("BOS in front of a document, not scored"));
+  const Json json = Json::parse_file(path("ppl.json"));
+  EXPECT_LT(json.at("ppl", "").as_double(""), 20);
+  EXPECT_EQ(json.at("tokens", "").as_int(""), 10);
+  EXPECT_EQ(run("bt-eval perplexity --model model --input text.txt --context 8 --stride 8").code, 2);
+  EXPECT_EQ(run("bt-eval perplexity --model model --input nowhere.txt").code, 3);
+}
+
+TEST_F(BtEvalTest, AMethodOfOtherWeightsNeedsAnOverride) {
+  save_latent(read_model_config(path("model")));
+  save_backbone(testing::scripted_model("\n\\boxed{8}").backbone, path("model"));
+  const std::string command = "bt-generate --model model --latent latent --device cpu --prompt '2+5\n'";
+  const Outcome refused = run(command);
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_THAT(refused.err, HasSubstr("weights_sha256"));
+  const Outcome allowed = run(command + " --allow-other-backbone");
+  EXPECT_EQ(allowed.code, 0);
+  EXPECT_THAT(allowed.err, HasSubstr("override"));
 }
 
 TEST_F(BtEvalTest, AnInterruptedGenerationEndsInGoodOrder) {

@@ -51,7 +51,7 @@ TEST(ProblemTokens, AVocabularyOf96IsAsShortAsOneTokenAWord) {
   const auto tokenizer = load_tokenizer(model);
   EXPECT_LE(tokenizer->vocab_size(), 96);
 
-  const BoundaryTable table(*tokenizer);
+  const BoundaryTable table(*tokenizer, tokenizer->vocab_size());
   int64_t tokens = 0, words = 0;
   for (size_t i = 0; i < texts.size(); ++i) {
     const std::vector<int32_t> ids = tokenizer->encode(texts[i]);

@@ -28,7 +28,7 @@ inline InferenceModel random_model(at::ScalarType dtype = at::kDouble) {
   InferenceModel model;
   model.path = "random";
   model.tokenizer = load_tokenizer("bytes");
-  model.boundaries = BoundaryTable(*model.tokenizer);
+  model.boundaries = BoundaryTable(*model.tokenizer, byte_config().vocab_size);
   model.backbone = tiny_backbone(byte_config(), false, dtype);
   model.eos_ids = {kByteEos};
   model.trigger = {.kind = "none", .at_prompt_end = false};

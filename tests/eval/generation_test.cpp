@@ -1,8 +1,10 @@
 #include "bt/eval/generation.h"
 
+#include <algorithm>
+
 #include "bt/core/error.h"
 #include "bt/core/json.h"
-#include "bt/eval/stop_scanner.h"
+#include "bt/eval/stop_strings.h"
 #include "bt/eval/trace.h"
 #include "bt/runtime/teacher_forced.h"
 #include "bt/text/json_lines.h"
@@ -154,14 +156,20 @@ TEST(Generation, KeepsWhatAnInterruptionLeaves) {
   EXPECT_FALSE(completions[1].started());
 }
 
-TEST(Generation, NeverWritesATokenThatTheTokenizerLacks) {
+TEST(Generation, ARowOfAPaddedHeadMayWinAndIsNoText) {
   InferenceModel model = random_model();
   ModelConfig config = testing::byte_config();
-  config.vocab_size = 400;  // padded head
+  config.vocab_size = 400;
   model.backbone = testing::tiny_backbone(config, false);
-  for (const Completion& completion : generate(model, ragged_requests(model), {.slots = 3})) {
-    for (const int32_t id : completion.ids) EXPECT_LT(id, 259);
-  }
+  model.boundaries = BoundaryTable(*model.tokenizer, config.vocab_size);
+  std::string shown;
+  const auto completions =
+      generate(model, ragged_requests(model), {.slots = 3},
+               {.on_text = [&](size_t request, std::string_view text) { shown += request == 0 ? text : ""; }});
+  std::vector<int32_t> text = completions[0].ids;
+  EXPECT_GT(std::erase_if(text, [](int32_t id) { return id >= 259; }), 0u) << "nothing to see";
+  EXPECT_EQ(completions[0].text, model.tokenizer->decode(text, true));
+  EXPECT_EQ(shown, completions[0].text);
 }
 
 TEST(Generation, TracesEveryCall) {
@@ -185,19 +193,104 @@ TEST(Generation, RefusesToTraceWithoutARewrite) {
   EXPECT_THROW(Trace{model}, Error);
 }
 
-TEST(StopScanner, FindsAStringAcrossPieces) {
-  StopScanner scanner({"", "Question:", "</s>"});
-  EXPECT_FALSE(scanner.push("so it is Quest"));
-  EXPECT_FALSE(scanner.push("ion"));
-  EXPECT_TRUE(scanner.push(": next"));
+TEST(Generation, AStopTokenEndsAnAnswerAndIsNoPartOfIt) {
+  const InferenceModel model = scripted_model("?abcdef");
+  const Completion done = generate(model, {{7, model.encode("?"), 20}}, {.stop_tokens = {'x', 'd'}})[0];
+  EXPECT_EQ(done.text, "abc");
+  EXPECT_EQ(done.finish, FinishReason::stop);
 }
 
-TEST(StopScanner, FindsOneInsideALongPieceAndNoneWithoutStops) {
-  EXPECT_TRUE(StopScanner({"b"}).push("abc"));
-  EXPECT_FALSE(StopScanner({}).push("abc"));
-  StopScanner single({"b"});
-  EXPECT_FALSE(single.push("a"));
-  EXPECT_TRUE(single.push("b"));
+// Texts as they are shown piece by piece, and the pieces.
+struct Shown {
+  std::string text;
+  std::vector<std::string> pieces;
+};
+
+Shown shown(const InferenceModel& model, const GenerationOptions& options) {
+  Shown out;
+  generate(model, {{7, model.encode("?"), 20}}, options, {.on_text = [&](size_t, std::string_view piece) {
+             out.text += piece;
+             out.pieces.emplace_back(piece);
+           }});
+  return out;
+}
+
+TEST(Generation, AStopStringIsNeverShown) {
+  const InferenceModel model = scripted_model("?abcdef");
+  EXPECT_EQ(shown(model, {.stop = {"cde"}}).text, "ab");
+  EXPECT_EQ(shown(model, {.stop = {"cdx", "efg"}}).text, "abcdef") << "what was held back comes in the end";
+}
+
+TEST(Generation, ACharacterIsShownWhole) {
+  const InferenceModel model = scripted_model("?a\xC3\xA9z\xE2\x82\xAC");
+  EXPECT_EQ(shown(model, {}).pieces, (std::vector<std::string>{"a", "\xC3\xA9", "z", "\xE2\x82\xAC"}));
+}
+
+// The engine's own place: what a penalty has seen are the prompt's tokens and the answer's.
+TEST(Generation, ARepetitionPenaltyCountsPromptAndAnswer) {
+  const InferenceModel model = random_model();
+  const auto requests = ragged_requests(model);
+  const SamplingOptions heavy{.repetition_penalty = 1e6};
+  const auto alone = generate(model, requests, {.slots = 1, .sampling = heavy});
+  EXPECT_EQ(ids_of(generate(model, requests, {.slots = 3, .sampling = heavy})), ids_of(alone));
+  for (size_t i = 0; i < requests.size(); ++i) {
+    std::vector<int32_t> ids = requests[i].prompt;
+    ids.insert(ids.end(), alone[i].ids.begin(), alone[i].ids.end());
+    const auto answer = ids.begin() + static_cast<int64_t>(requests[i].prompt.size());
+    for (auto it = answer; it != ids.end(); ++it)
+      EXPECT_EQ(std::find(ids.begin(), it, *it), it) << "a token came again in answer " << i;
+  }
+  EXPECT_NE(ids_of(generate(model, requests, {.slots = 1})), ids_of(alone));
+}
+
+TEST(Generation, SampledAnswersDependOnTheSeedNotOnTheBatch) {
+  const InferenceModel model = random_model();
+  auto requests = ragged_requests(model);
+  const GenerationOptions options{
+      .slots = 3,
+      .sampling = {.repetition_penalty = 1.2, .temperature = 1.1, .top_k = 40, .top_p = 0.9, .min_p = 0.01, .seed = 5}};
+  const auto together = ids_of(generate(model, requests, options));
+  GenerationOptions other = options;
+  other.sampling.seed = 6;
+  EXPECT_NE(ids_of(generate(model, requests, other)), together);
+  std::reverse(requests.begin(), requests.end());
+  other = options;
+  other.slots = 1;
+  auto reversed = ids_of(generate(model, requests, other));
+  std::reverse(reversed.begin(), reversed.end());
+  EXPECT_EQ(reversed, together);
+}
+
+TEST(StopStrings, AreFoundAcrossPiecesAndNeverShown) {
+  StopStrings stops({"", "Question:", "</s>"});
+  EXPECT_EQ(stops.push("so it is Quest"), "so it is ");
+  EXPECT_EQ(stops.push("ion"), "");
+  EXPECT_EQ(stops.push("s? Question"), "Questions? ");
+  EXPECT_FALSE(stops.stopped());
+  EXPECT_EQ(stops.push(": next"), "");
+  EXPECT_TRUE(stops.stopped());
+  EXPECT_EQ(stops.finish(), "");
+}
+
+TEST(StopStrings, TheEarliestEndsTheText) {
+  StopStrings stops({"later", "now"});
+  EXPECT_EQ(stops.push("not now but later"), "not ");
+  EXPECT_TRUE(stops.stopped());
+}
+
+TEST(StopStrings, OverlappingBeginningsAreTriedAgain) {
+  StopStrings stops({"aab"});
+  EXPECT_EQ(stops.push("aa"), "");
+  EXPECT_EQ(stops.push("a"), "a");
+  EXPECT_EQ(stops.push("b!"), "");
+  EXPECT_TRUE(stops.stopped());
+}
+
+TEST(StopStrings, GiveBackWhatWasHeld) {
+  StopStrings stops({"abc"});
+  EXPECT_EQ(stops.push("xab"), "x");
+  EXPECT_EQ(stops.finish(), "ab");
+  EXPECT_EQ(StopStrings({}).push("abc"), "abc");
 }
 
 }  // namespace

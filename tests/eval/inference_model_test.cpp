@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "bt/core/error.h"
+#include "bt/model/fingerprint.h"
 #include "eval/eval_test_support.h"
 
 namespace bt {
@@ -20,9 +21,12 @@ class InferenceModelTest : public testing::EvalTest {
   void save_latent(const std::string& name, const std::string& model, const std::string& method,
                    Options& options) const {
     std::filesystem::create_directories(path(name));
-    const ModelConfig config = read_model_config(path(model));
+    const Backbone backbone = load_backbone(path(model), at::kFloat, false);
+    const ModelConfig& config = backbone.decoder.config;
     const auto made = make_method(method, options, {config, at::TensorOptions(at::kFloat), 3});
-    save_method(path(name), *made, options, {path(model), config, load_tokenizer("bytes")->fingerprint()});
+    save_method(
+        path(name), *made, options,
+        {path(model), config, load_tokenizer("bytes")->fingerprint(), weights_fingerprint(*backbone.parameters)});
   }
   InferenceModel open(const std::string& latent = "", const std::string& dtype = "float32") const {
     return open_inference_model(
@@ -80,6 +84,29 @@ TEST_F(InferenceModelTest, TakesTheTextFormFromTheTrainingRun) {
   const InferenceModel with_method = open("latent");
   EXPECT_EQ(with_method.training->prompt_template, "Now {question}");
   EXPECT_EQ(with_method.encode("a"), (std::vector<int32_t>{256, 'a'}));
+}
+
+TEST_F(InferenceModelTest, ATokenizerMayHaveTokensThatNoTextUses) {
+  ModelConfig config = testing::byte_config();
+  config.vocab_size = 128;
+  config.eos_ids = {};
+  save("model", config);
+  std::ofstream(path("model/config.resolved.yaml")) << "data:\n  train: [x.jsonl]\n  add_bos: false\n";
+  const InferenceModel model = open();
+  EXPECT_EQ(model.encode("a"), (std::vector<int32_t>{'a'}));
+  EXPECT_THROW(model.encode("\xC3\xA9"), Error);
+}
+
+TEST_F(InferenceModelTest, SpeaksInAChatTemplateWhoseMarksAreTokens) {
+  const auto open_chat = [&](const ChatForm& chat) {
+    return open_inference_model({.model = path("model"), .chat = chat, .device = "cpu"});
+  };
+  const InferenceModel model = open_chat({"olmo2", "Be brief."});
+  EXPECT_EQ(model.tokenizer->decode(model.encode_prompt("Hi")),
+            "<s><|system|>\nBe brief.\n<|user|>\nHi\n<|assistant|>\n");
+  EXPECT_EQ(open().encode_prompt("Hi"), open().encode("Hi"));
+  EXPECT_THROW(open_chat({"chatml"}), Error) << "bytes have no <|im_start|>";
+  EXPECT_THROW(open_chat({"auto"}), Error) << "the folder has no template";
 }
 
 TEST_F(InferenceModelTest, RefusesABrokenRunConfigAsABadFile) {

@@ -101,8 +101,9 @@ TEST(Scoring, ReadsIdsTextsAndPrompts) {
 TEST(Scoring, WritesTheLineBackWithItsScore) {
   const Json line = Json::parse(R"({"text": "hi", "name": "x"})", "test");
   const Json out = scored_line(line, {{104, 105}}, {{-0.5}});
-  EXPECT_EQ(out.dump(),
-            R"({"text":"hi","name":"x","ids":[104,105],"logprobs":[-0.5],"sum":-0.5,"ppl":1.6487212707001282})");
+  EXPECT_EQ(
+      out.dump(),
+      R"({"text":"hi","name":"x","ids":[104,105],"prompt_length":1,"logprobs":[-0.5],"sum":-0.5,"ppl":1.6487212707001282})");
 }
 
 TEST(Scoring, LatentsAreReadButNotScored) {

@@ -45,6 +45,15 @@ TEST(EvalRunOptions, RefuseUnknownDevices) {
   }
 }
 
+TEST(PerplexityOptions, RefuseAStrideThatLeavesTokensWithoutContext) {
+  PerplexityOptions options;
+  options.context = 64;
+  options.stride = 63;
+  EXPECT_EQ(message_of([&] { options.validate(); }, ExitCode::usage), "");
+  options.stride = 64;
+  EXPECT_THAT(message_of([&] { options.validate(); }, ExitCode::usage), HasSubstr("1 to 63"));
+}
+
 TEST(CheckFiles, NameTheMissingModelAndData) {
   EvalRunOptions options;
   options.model = "/nowhere";

@@ -24,6 +24,18 @@ GenerateOptions with_prompt() {
   return options;
 }
 
+TEST(GenerateOptions, InteractivePromptsAreASourceThatWritesTextOnly) {
+  GenerateOptions options;
+  options.model = "/nowhere";
+  options.interactive = true;
+  EXPECT_NO_THROW(options.validate());
+  options.json = true;
+  EXPECT_EQ(code_of(options), ExitCode::usage);
+  options.json = false;
+  options.prompt = "Once";
+  EXPECT_EQ(code_of(options), ExitCode::usage);
+}
+
 TEST(GenerateOptions, NeedOneSourceOfPrompts) {
   GenerateOptions options = with_prompt();
   options.input = "lines.jsonl";

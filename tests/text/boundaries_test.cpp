@@ -36,7 +36,7 @@ enum Id : int32_t { eos, nl, word, dot_nl, space, double_nl, crlf, tab_word };
 const std::vector<int32_t> kEos{eos};
 
 const BoundaryTable& table() {
-  static const BoundaryTable kTable(ListTokenizer({"", "\n", "a", ".\n", " ", "\n\n", "\r\n", "\tb"}));
+  static const BoundaryTable kTable(ListTokenizer({"", "\n", "a", ".\n", " ", "\n\n", "\r\n", "\tb"}), 8);
   return kTable;
 }
 
@@ -55,7 +55,15 @@ TEST(BoundaryTable, TellsNewlinesAndVisibleCharactersApart) {
   EXPECT_THAT(newline, ElementsAre(0, 1, 0, 1, 0, 1, 1, 0));
   EXPECT_THAT(visible, ElementsAre(0, 0, 1, 1, 0, 0, 0, 1));
   EXPECT_TRUE(table().any_newline());
-  EXPECT_FALSE(BoundaryTable(ListTokenizer({"", "a"})).any_newline());
+  EXPECT_FALSE(BoundaryTable(ListTokenizer({"", "a"}), 2).any_newline());
+}
+
+TEST(BoundaryTable, HasTheModelsEntriesWhateverTheTokenizerHas) {
+  const BoundaryTable larger(ListTokenizer({"\n", "a"}), 4), smaller(ListTokenizer({"\n", "a"}), 1);
+  EXPECT_EQ(larger.vocab_size(), 4);
+  EXPECT_TRUE(larger.is_visible(1));
+  EXPECT_FALSE(larger.is_visible(2) || larger.has_newline(3));
+  EXPECT_EQ(smaller.vocab_size(), 1);
 }
 
 TEST(BoundaryTable, FromIdsMakesEveryOtherTokenVisible) {
@@ -160,7 +168,7 @@ std::string refusal(const TriggerOptions& trigger, const BoundaryTable& of) {
 }
 
 TEST(CheckTrigger, RefusesWhatCouldNeverWork) {
-  const BoundaryTable blind(ListTokenizer({"", "a"}));
+  const BoundaryTable blind(ListTokenizer({"", "a"}), 2);
   EXPECT_THAT(refusal({}, blind), ::testing::HasSubstr("no token with a newline"));
   EXPECT_EQ(refusal({}, table()), "");
   EXPECT_EQ(refusal({.kind = "none"}, blind), "");

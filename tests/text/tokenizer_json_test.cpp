@@ -105,7 +105,7 @@ int32_t id_of(const Tokenizer& tokenizer, const std::string& bytes) {
 TEST(TokenBytes, AreThoseInTheMiddleOfAText) {
   const auto gpt2 = load_tokenizer(fixture("gpt2")), gemma = load_tokenizer(fixture("gemma"));
   for (const Tokenizer* tokenizer : {gpt2.get(), gemma.get()}) {
-    const BoundaryTable table(*tokenizer);
+    const BoundaryTable table(*tokenizer, tokenizer->vocab_size());
     EXPECT_TRUE(table.has_newline(id_of(*tokenizer, "\n")));
     EXPECT_TRUE(table.is_visible(id_of(*tokenizer, " has")));
     std::string joined;

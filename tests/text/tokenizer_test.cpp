@@ -50,7 +50,7 @@ std::vector<std::string> pieces(const Tokenizer& tokenizer, std::string_view tex
 }
 
 TEST(SentencePiece, ANewlineIsATokenOfItsOwn) {
-  const BoundaryTable table(exact());
+  const BoundaryTable table(exact(), exact().vocab_size());
   const std::vector<int32_t> ids = exact().encode("a\nb");
   EXPECT_THAT(pieces(exact(), "a\nb"), ElementsAre("a", "\n", "b"));
   EXPECT_THAT(step_starts(ids, 0, table, {}, {}), ElementsAre(2));
@@ -169,8 +169,8 @@ TEST(ByteTokenizer, RoundTripsAndSurvivesSaving) {
   EXPECT_THAT(tokenizer->encode("\n", true), ElementsAre(256, 10));
   EXPECT_EQ(tokenizer->decode(std::vector<int32_t>{256, 65, 257, 258}), "<s>A</s><pad>");
   EXPECT_EQ(tokenizer->decode(std::vector<int32_t>{256, 65, 257, 258}, true), "A");
-  EXPECT_TRUE(BoundaryTable(*tokenizer).has_newline(10));
-  EXPECT_FALSE(BoundaryTable(*tokenizer).is_visible(256));
+  EXPECT_TRUE(BoundaryTable(*tokenizer, 259).has_newline(10));
+  EXPECT_FALSE(BoundaryTable(*tokenizer, 259).is_visible(256));
   EXPECT_EQ(tokenizer->fingerprint(), load_tokenizer("bytes")->fingerprint());
 }
 

@@ -6,6 +6,7 @@
 #include "bt/core/error.h"
 #include "bt/core/log.h"
 #include "bt/latent/saved_method.h"
+#include "bt/model/fingerprint.h"
 #include "train/train_test_support.h"
 
 namespace bt {
@@ -105,7 +106,8 @@ TEST_P(EveryMethod, WhatIsSavedGivesTheSameValidationLoss) {
     return;
   }
   TrainingSetup setup = open(config, {"run.out=" + path("again"), "run.seed=99"});
-  const MethodBase base{"", setup.decoder().config, setup.tokenizer->fingerprint()};
+  const MethodBase base{"", setup.decoder().config, setup.tokenizer->fingerprint(),
+                        weights_fingerprint(*setup.backbone.parameters)};
   SavedMethod saved = load_saved_method(path("run/final"), base, setup.decoder().options());
   setup.method = std::move(saved.method);
   const Trainer trained(std::move(setup), "none");

@@ -18,7 +18,7 @@ struct GenerationRequest {
   int64_t max_new_tokens = 256;  // at least one
 };
 
-// Why an answer ended: at an end token, a stop string, its longest length, or an interruption.
+// Why an answer ended: at an end token, a stop string or token, its longest length, or an interruption.
 enum class FinishReason { eos, stop, length, interrupted };
 std::string_view finish_name(FinishReason reason);  // "eos" | "stop" | "length" | "interrupted"
 
@@ -32,14 +32,16 @@ struct Completion {
 };
 
 struct GenerationOptions {
-  int64_t slots = 8;  // sequences decoded at once
-  std::vector<std::string> stop;
+  int64_t slots = 8;                 // sequences decoded at once
+  std::vector<std::string> stop;     // an answer ends before the first of them
+  std::vector<int32_t> stop_tokens;  // an answer ends before the first of them; besides the model's end tokens
   SamplingOptions sampling;
 };
 
 // What a caller may follow while answers are made; all optional. `request` is an index of the list.
 struct GenerationEvents {
-  std::function<void(size_t request, std::string_view bytes)> on_text;              // what a new token adds
+  // Whole characters, never a stop string nor what follows it; all pieces joined are the completion's text.
+  std::function<void(size_t request, std::string_view bytes)> on_text;              // what can be shown now
   std::function<void(size_t request, const Completion& completion)> on_completion;  // in the order of finishing
   std::function<bool()> interrupted;                                                // asked before every step
 };

@@ -22,6 +22,12 @@ struct TrainingText {
   bool strip_calculator = false;  // GSM8K's <<48/2=24>> were removed
 };
 
+// How a user's text becomes a prompt (bt/text/chat_template.h).
+struct ChatForm {
+  std::string name = "none";  // of a template; none: the text as it is; auto: the template in the model's folder
+  std::string system;         // empty: the template's own message, if it has one
+};
+
 struct InferenceModel {
   std::string path, latent_path;  // latent_path is empty without a method
   std::unique_ptr<Tokenizer> tokenizer;
@@ -31,27 +37,34 @@ struct InferenceModel {
   TriggerOptions trigger;  // when the method acts; never, where it has no effect on the cache (LoRA)
   std::vector<int32_t> eos_ids;
   std::unique_ptr<TrainingText> training;  // null for a model that bt-train did not make
+  ChatForm chat;                           // never auto
 
   const Decoder& decoder() const { return backbone.decoder; }
   const Method* method() const { return latent.method.get(); }
   std::string dtype_name() const;   // "float32"
   std::string device_name() const;  // "cuda:0"
   // Ids of a text that the model is to continue. BOS as in the model's training, else as its tokenizer's files say.
+  // ExitCode::bad_file for a token that only the tokenizer has.
   std::vector<int32_t> encode(std::string_view text) const;
+  // Ids of what a user says: in the chat template where one was asked for, else as `encode`.
+  std::vector<int32_t> encode_prompt(std::string_view text) const;
   // Rows that the method's latents may add to a sequence's cache, at most.
   int64_t latent_rows(int64_t prompt_tokens, int64_t new_tokens) const;
 };
 
 struct ModelPlace {
-  std::string model;   // Hugging Face folder
-  std::string latent;  // folder of a trained method; empty: none
+  std::string model;                  // Hugging Face folder
+  std::string latent;                 // folder of a trained method; empty: none
+  bool allow_other_backbone = false;  // attach it to other weights of the same shape than it was trained on
+  ChatForm chat = {};
   std::string device = "auto";
   std::string dtype = "float32";
   int64_t threads = 0;  // 0: LibTorch's own choice
 };
 
-// Opens everything without gradients. ExitCode::bad_file for missing or malformed files, a tokenizer larger than the
-// vocabulary, or a method made for another backbone or tokenizer; ExitCode::usage for a GPU that is not there.
+// Opens everything without gradients. ExitCode::bad_file for missing or malformed files, or a method made for another
+// backbone or tokenizer; ExitCode::usage for a GPU that is not there, or a chat template that is not known or that the
+// tokenizer lacks the marks of.
 InferenceModel open_inference_model(const ModelPlace& place);
 
 }  // namespace bt

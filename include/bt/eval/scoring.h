@@ -14,10 +14,11 @@ namespace bt {
 struct ScoreRequest {
   std::vector<int32_t> ids;  // at least one
   int64_t prompt_length = 1;
+  int64_t first = 1;  // the first token whose log-probability is wanted
 };
 
 struct TextScore {
-  std::vector<double> logprobs;  // natural logarithm, of every token after the first
+  std::vector<double> logprobs;  // natural logarithm, of every token from ScoreRequest::first on
   double sum() const;
   double perplexity() const;  // exp(-mean); NaN for a text of one token
 };
@@ -31,7 +32,7 @@ std::vector<TextScore> score(const InferenceModel& model, const std::vector<Scor
 // (tokens) says where the response begins; without them it begins after the first token. `where` names the line.
 ScoreRequest read_score_request(const InferenceModel& model, const Json& line, const std::string& where);
 
-// The line with "ids", "logprobs", "sum" and "ppl" added.
+// The line with "ids", "prompt_length", "logprobs", "sum" and "ppl" added.
 Json scored_line(const Json& line, const ScoreRequest& request, const TextScore& score);
 
 // Token ids of a JSON array. ExitCode::bad_file for anything but ids of the model's tokenizer.

@@ -27,6 +27,11 @@ class Method {
   const ParameterStore* parameters() const { return const_cast<Method*>(this)->parameters(); }
   // Tensors saved with the parameters but not trained (calibration scales). Loading copies into them.
   virtual std::vector<std::pair<std::string, at::Tensor>> buffers() { return {}; }
+  // Writes parameters and buffers into a folder, and copies them from it. Default: processor.safetensors; adapters are
+  // a PEFT folder. `base_model`: where the backbone came from, for people. ExitCode::io; ExitCode::bad_file when
+  // reading.
+  virtual void save_weights(const std::string& folder, const std::string& base_model) const;
+  virtual void load_weights(const std::string& folder);
   // The decoder as this method runs it: adapters are attached here. Default: as it is.
   virtual Decoder attach(const Decoder& decoder) const { return decoder; }
   // Measures what the method needs of a decoder before training: `keys` and `values` of one layer, [rows, G, D].

@@ -1,5 +1,6 @@
 // A latent method on disk: processor_config.json (name, options, the decoder it was trained on) beside
-// processor.safetensors (its parameters and calibration). One folder is one method, whatever it is.
+// processor.safetensors (its parameters and calibration), or beside a PEFT folder's files for adapters. One folder is
+// one method, whatever it is.
 #pragma once
 
 #include <memory>
@@ -16,9 +17,10 @@ struct MethodBase {
   std::string path;  // where its weights came from; written for people, never opened
   const ModelConfig& model;
   std::string tokenizer_sha256;  // Tokenizer::fingerprint()
+  std::string weights_sha256;    // weights_fingerprint()
 };
 
-// Writes both files atomically, one after the other. ExitCode::io.
+// Writes the files atomically, one after the other. ExitCode::io.
 void save_method(const std::string& folder, const Method& method, Options& options, const MethodBase& base);
 
 struct SavedMethod {
@@ -28,8 +30,11 @@ struct SavedMethod {
 };
 
 // The method of a folder, ready to run on the backbone. ExitCode::bad_file for a missing or malformed file, an unknown
-// method, or a backbone or tokenizer other than the one it was trained on.
-SavedMethod load_saved_method(const std::string& folder, const MethodBase& base, c10::TensorOptions options);
+// method, or a backbone or tokenizer other than the one it was trained on; with allow_other_base other weights and
+// another tokenizer are a warning. A PEFT folder without processor_config.json is `lora`; it does not say what it was
+// trained on, so only shapes are checked.
+SavedMethod load_saved_method(const std::string& folder, const MethodBase& base, c10::TensorOptions options,
+                              bool allow_other_base = false);
 
 // Everything of a method that is saved: parameters, then buffers. The tensors alias the method's.
 std::vector<std::pair<std::string, at::Tensor>> saved_tensors(const Method& method);

@@ -10,12 +10,13 @@
 
 namespace bt {
 
-// Two bits per vocabulary entry, computed once per tokenizer: the token's bytes hold a newline; they hold a visible
-// character (anything but ASCII white space).
+// Two bits per entry of a model's vocabulary, computed once: the token's bytes hold a newline; they hold a visible
+// character (anything but ASCII white space). Entries that the tokenizer does not have, of a padded head, stand for no
+// text.
 class BoundaryTable {
  public:
   BoundaryTable() = default;
-  explicit BoundaryTable(const Tokenizer& tokenizer);
+  BoundaryTable(const Tokenizer& tokenizer, int64_t vocab_size);
   // For models without a tokenizer (tests, benches): the ids that end a step; every other id is visible.
   static BoundaryTable from_ids(int64_t vocab_size, std::span<const int32_t> newline_ids);
   int64_t vocab_size() const { return static_cast<int64_t>(flags_.size()); }

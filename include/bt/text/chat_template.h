@@ -11,14 +11,17 @@
 namespace bt {
 
 // There is no engine for Jinja templates: these texts are built in.
-//   llama3      Llama 3            <|start_header_id|>user<|end_header_id|> ...
-//   llama3.1    Llama 3.1 to 3.3   the same, behind the system block with the two dates (26 Jul 2024, the template's
-//   own) chatml      Qwen3, others      <|im_start|>user ... without a system message of its own qwen2       Qwen2
-//   chatml with the system message "You are a helpful assistant." qwen2.5     Qwen2.5            chatml with Qwen's
-//   introduction smollm2     SmolLM2            chatml with SmolLM's introduction gemma       Gemma, Gemma 2
-//   <start_of_turn>user ...; takes no system message mistral     Mistral 7B v0.1-2  [INST] ... [/INST]; a system
-//   message precedes the user's, as in the templates mistral-v3  Mistral 7B v0.3    the same without the space before
-//   [/INST] phi3        Phi-3              <|user|> ... <|end|> olmo2       OLMo 2             <|user|> ...
+// - llama3: Llama 3, <|start_header_id|>user<|end_header_id|> ...
+// - llama3.1: Llama 3.1 to 3.3, the same behind the system block with the two dates (26 Jul 2024, the template's own)
+// - chatml: Qwen3 and others, <|im_start|>user ... without a system message of its own
+// - qwen2: Qwen2, chatml with the system message "You are a helpful assistant."
+// - qwen2.5: Qwen2.5, chatml with Qwen's introduction
+// - smollm2: SmolLM2, chatml with SmolLM's introduction
+// - gemma: Gemma and Gemma 2, <start_of_turn>user ...; takes no system message
+// - mistral: Mistral 7B v0.1 and v0.2, [INST] ... [/INST]; a system message precedes the user's, as in the templates
+// - mistral-v3: Mistral 7B v0.3, the same without the space before [/INST]
+// - phi3: Phi-3, <|user|> ... <|end|>
+// - olmo2: OLMo 2, <|user|> ...
 const std::vector<std::string>& chat_template_names();
 
 // The prompt up to where the answer begins, the text of the beginning-of-text token included where the template has it.

@@ -20,7 +20,8 @@ struct TrainingSetup {
   Dataset train, validation;       // validation may hold nothing
   std::unique_ptr<Method> method;  // null: plain fine-tuning
   Backbone backbone;
-  TriggerOptions trigger;  // never, where the method has no effect on the cache (LoRA)
+  std::string backbone_sha256;  // weights_fingerprint() of a frozen backbone under a method; else empty
+  TriggerOptions trigger;       // never, where the method has no effect on the cache (LoRA)
 
   bool trains_backbone() const;
   ParameterStores trained() const;  // may be empty: an untrained control
@@ -31,6 +32,10 @@ struct TrainingSetup {
 // Opens tokenizer, data, method and weights, in this order, so that the cheap mistakes show first. Errors are those of
 // the parts: usage (2) for options that do not fit together, bad_file (3) for files.
 TrainingSetup open_setup(ExperimentOptions options);
+
+// The same without a value: parameters are on the meta device, so that a run larger than this machine can be described.
+// Tokenizer and data are read; weights are checked where there are any.
+TrainingSetup outline_setup(ExperimentOptions options);
 
 // "auto" is the first GPU that can be used, else the CPU. ExitCode::usage for a GPU that is not there; `option`: what
 // the user set, for the error.

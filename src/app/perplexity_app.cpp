@@ -1,0 +1,46 @@
+#include "bt/app/perplexity_app.h"
+
+#include <cstdio>
+
+#include "bt/core/files.h"
+#include "bt/core/log.h"
+#include "bt/core/strings.h"
+#include "bt/eval/perplexity.h"
+#include "bt/options/eval_options.h"
+#include "bt/text/json_lines.h"
+
+namespace bt {
+namespace {
+
+// Lines {"text": "..."} of a .jsonl file, else the whole file as one document.
+std::vector<std::string> read_documents(const std::string& path) {
+  if (!path.ends_with(".jsonl")) return {read_file(path)};
+  std::vector<std::string> documents;
+  for (const Json& line : read_json_lines(path)) {
+    const std::string where = str(path, ": object ", documents.size() + 1, ": text");
+    documents.push_back(line.at("text", where).as_string(where));
+  }
+  return documents;
+}
+
+int measure(const PerplexityOptions& options) {
+  const std::vector<std::string> documents = read_documents(options.input);
+  const InferenceModel model = open_inference_model({.model = options.model,
+                                                     .latent = options.latent,
+                                                     .allow_other_backbone = options.allow_other_backbone,
+                                                     .device = options.device,
+                                                     .dtype = options.dtype,
+                                                     .threads = options.threads});
+  const SlidingWindow window{options.context, options.stride, options.batch_size};
+  const Perplexity measured = measure_perplexity(model, documents, window);
+  std::fputs(perplexity_text(model, window, measured).c_str(), stdout);
+  if (options.output.empty()) return 0;
+  write_file_atomically(options.output, perplexity_json(model, window, measured).dump(2) + "\n");
+  log::info("wrote " + options.output);
+  return 0;
+}
+
+}  // namespace
+}  // namespace bt
+
+int bt_app_perplexity(const void* request) { return bt::measure(*static_cast<const bt::PerplexityOptions*>(request)); }
