@@ -1,0 +1,61 @@
+// configs/paper against config.json files of the true shapes, without weights: what --dry-run says.
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "bt/core/files.h"
+#include "train/train_test_support.h"
+
+namespace bt {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+struct Backbone {
+  const char* name;
+  int64_t parameters;  // as the model cards' safetensors files count them
+};
+
+class PaperConfigs : public TrainTest, public ::testing::WithParamInterface<Backbone> {
+ protected:
+  void SetUp() override {
+    TrainTest::SetUp();
+    std::ofstream(path("data.jsonl")) << R"({"problem": "1 + 1?", "generated_solution": "One and one.\n2"})"
+                                      << "\n";
+  }
+
+  // What --dry-run prints, the config's stage named "sft" or "bt".
+  std::string dry_run(const std::string& stage) const {
+    const std::string name = GetParam().name;
+    const std::string command =
+        str("cd '", path(""), "' && " BT_BINARY_DIR "/bin/bt-train " BT_SOURCE_DIR "/configs/paper/", stage, "_", name,
+            ".yaml --dry-run model.path=" BT_SOURCE_DIR "/tests/app/fixtures/", name,
+            " model.tokenizer=bytes 'data.train=[data.jsonl]' 'data.validation=[data.jsonl]' >out.txt 2>&1");
+    EXPECT_EQ(std::system(command.c_str()), 0) << read_file(path("out.txt"));
+    return read_file(path("out.txt"));
+  }
+};
+
+TEST_P(PaperConfigs, AreDescribedWithoutWeights) {
+  const int64_t parameters = GetParam().parameters;
+  const auto classes = AllOf(HasSubstr("weights "), HasSubstr("gradients "), HasSubstr("optimiser "),
+                             HasSubstr("activations "), HasSubstr("logits "), HasSubstr("cache "));
+  const std::string sft = dry_run("sft"), bt = dry_run("bt");
+  EXPECT_THAT(sft, AllOf(HasSubstr(str("trained     ", parameters, " parameters")), classes));
+  EXPECT_THAT(bt, AllOf(HasSubstr(str("backbone    ", parameters, " parameters")), HasSubstr("frozen"), classes));
+  rusage children{};
+  getrusage(RUSAGE_CHILDREN, &children);
+  EXPECT_LT(children.ru_maxrss, 1 << 20) << "KiB: no weight takes memory";
+}
+
+INSTANTIATE_TEST_SUITE_P(Backbones, PaperConfigs,
+                         ::testing::Values(Backbone{"llama3_2_1b", 1'235'814'400},
+                                           Backbone{"llama3_2_3b", 3'212'749'824},
+                                           Backbone{"llama3_1_8b", 8'030'261'248}, Backbone{"qwen3_0_6b", 596'049'920}),
+                         [](const auto& one) { return std::string(one.param.name); });
+
+}  // namespace
+}  // namespace bt
