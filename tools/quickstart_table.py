@@ -4,10 +4,10 @@
 usage: quickstart_table.py table FOLDER
        quickstart_table.py matched-steps FOLDER   steps of SFT with as many FLOPs as the processor's run
 """
-import glob
-import json
 import os
 import sys
+
+from run_files import metrics, newest_results, trained, trained_parameters
 
 # Row label, folder of the run, suffix of its evaluation and where its weights come from.
 ROWS = [
@@ -23,30 +23,9 @@ ROWS = [
 ]
 
 
-def metrics(folder, run):
-    with open(os.path.join(folder, run, "metrics.jsonl"), encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
-
-
-def trained(rows):
-    """The last line of training: steps, FLOPs and seconds so far."""
-    return [row for row in rows if "loss" in row][-1]
-
-
 def validation_loss(rows, where):
     losses = [row["validation_loss"] for row in rows if "validation_loss" in row]
     return min(losses) if where == "best" else losses[-1]
-
-
-def result(folder, name):
-    newest = sorted(glob.glob(os.path.join(folder, "eval", name, "results_*.json")))[-1]
-    with open(newest, encoding="utf-8") as file:
-        return json.load(file)
-
-
-def trained_parameters(results):
-    method = results["bt"]["method"]
-    return method["parameters"] if method else results["config"]["model_num_parameters"]
 
 
 def percent(score):
@@ -55,16 +34,16 @@ def percent(score):
 
 
 def matched_steps(folder):
-    base, processor = trained(metrics(folder, "sft")), trained(metrics(folder, "bt"))
+    base, processor = (trained(metrics(os.path.join(folder, run))) for run in ("sft", "bt"))
     print(max(1, round(processor["flops"] / (base["flops"] / base["step"]))))
 
 
 def table(folder):
-    base = trained(metrics(folder, "sft"))
+    base = trained(metrics(os.path.join(folder, "sft")))
     print(f"{'method':28} {'at':4} {'trained':>7} {'final answer %':>19} {'whole solution %':>19} {'loss':>6} {'steps':>5} "
           f"{'GFLOPs':>7} {'s':>4} {'s/SFT':>5}")
     for label, run, suffix, where in ROWS:
-        rows, results = metrics(folder, run), result(folder, run + suffix)
+        rows, results = metrics(os.path.join(folder, run)), newest_results(os.path.join(folder, "eval", run + suffix))
         last, scores = trained(rows), results["results"]["gsm8k_sft"]["bt"]["filters"]
         ratio = last["training_s"] / last["step"] / (base["training_s"] / base["step"])
         print(f"{label:28} {where:4} {trained_parameters(results):7d} {percent(scores['final-answer']):>19} "

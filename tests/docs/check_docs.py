@@ -16,7 +16,8 @@ import shutil
 import subprocess
 import sys
 
-PAGES = ["README.md", "CONTRIBUTING.md", "data/README.md", "docs/training.md", "docs/evaluation.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "data/README.md", "docs/training.md", "docs/evaluation.md",
+         "docs/experiments.md"]
 SHORT_RUN = "train.steps=4 train.batch_size=8 train.validate_examples=16 train.validate_every=4 train.warmup_steps=1"
 
 errors = []

@@ -102,4 +102,4 @@ class OpenMathInstruct2(ToolTest):
         self.assert_fails(6, ["nowhere"], "a.parquet", "--out", "nowhere/train.jsonl", "--rows", 1)
 
 
-main()
+main(needs_pyarrow=True)

@@ -12,7 +12,7 @@ class Overlap(ToolTest):
 
     def overlap(self, train, tests, *arguments):
         """Items found, for training lines (problem, solution) and test questions."""
-        self.write_lines("train.jsonl", [{"problem": problem, "generated_solution": solution} for problem, solution in train])
+        self.write_lines("train.jsonl", [{"problem": problem, "generated_solution": text} for problem, text in train])
         self.write_lines("test.jsonl", [{"question": question} for question in tests])
         self.run_tool("train.jsonl", "--test", "test.jsonl:question", "--report", "report.json", *arguments)
         self.report = json.loads((self.folder / "report.json").read_text())
@@ -66,7 +66,8 @@ class Overlap(ToolTest):
         self.write_lines("train.jsonl", [{"problem": "x", "generated_solution": "y"}])
         self.write_lines("test.jsonl", [{"question": "x"}])
         test = ["--test", "test.jsonl:question"]
-        self.assert_fails(3, ["train.jsonl:1", "'text'", "problem, generated_solution"], "train.jsonl", "--fields", "text", *test)
+        self.assert_fails(3, ["train.jsonl:1", "'text'", "problem, generated_solution"],
+                          "train.jsonl", "--fields", "text", *test)
         self.assert_fails(3, ["test.jsonl:1", "'answer'"], "train.jsonl", "--test", "test.jsonl:answer")
         self.assert_fails(2, ["--test", "FIELD"], "train.jsonl", "--test", "test.jsonl")
         (self.folder / "bad.jsonl").write_text("{}\nnot json\n")

@@ -85,4 +85,4 @@ class PlainText(ToolTest):
         self.assertEqual(self.files(), ["a.jsonl"])
 
 
-main()
+main(needs_pyarrow=True)
