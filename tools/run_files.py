@@ -11,8 +11,8 @@ def metrics(run):
 
 
 def trained(rows):
-    """The last line of training: steps, FLOPs and seconds so far."""
-    return [row for row in rows if "loss" in row][-1]
+    """The last line of training: steps, FLOPs and seconds so far; empty for a method that is not trained."""
+    return next((row for row in reversed(rows) if "loss" in row), {})
 
 
 def newest_results(folder):

@@ -10,7 +10,7 @@ import sys
 import time
 
 # Shares right that the stand-in models reach, by name of the row; by seed where a list.
-RIGHT = {"sft": [50, 60, 55], "base": 40, "bt": [53, 60, 55], "lora": [58, 72, 54], "worse": [10, 10, 10]}
+RIGHT = {"sft": [50, 60, 55], "base": 40, "bt": [53, 60, 55], "lora": [58, 72, 54], "worse": [10, 10, 10], "shift": 50}
 ITEMS = 100
 
 
@@ -34,7 +34,9 @@ def train(arguments):
     for name in ("best", "final"):
         os.makedirs(os.path.join(out, name), exist_ok=True)
     with open(os.path.join(out, "metrics.jsonl"), "w") as file:
-        file.write(json.dumps({"step": 7, "loss": 1.0, "flops": 2.5e9}) + "\n")
+        if "untrained.yaml" not in arguments:
+            file.write(json.dumps({"step": 7, "loss": 1.0, "flops": 2.5e9}) + "\n")
+        file.write(json.dumps({"step": 7, "validation_loss": 1.0}) + "\n")
 
 
 def evaluate(arguments):

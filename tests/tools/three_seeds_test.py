@@ -139,6 +139,11 @@ class ThreeSeeds(ToolTest):
             self.assertIn(line, output)
         self.assertTrue(output.endswith((self.folder / "study/table.md").read_text()))
 
+    def test_a_method_that_is_not_trained(self):
+        (self.folder / "untrained.yaml").write_text("latent:\n")
+        output, _ = self.study(*ARGUMENTS, "--method", "shift", "untrained.yaml")
+        self.assertIn("| shift | 29 | - | - | gsm8k_sft | final-answer | 50.0 | 50.0 |", output)
+
     def test_usage(self):
         for arguments in (ARGUMENTS[:3], [*ARGUMENTS, "--method", "bt", "bt.yaml"], [*ARGUMENTS, "--method", "lonely"],
                           [a for a in ARGUMENTS if a not in ("--validation", "held_out.jsonl")],
