@@ -24,10 +24,11 @@ def arguments():
     parser.add_argument("--out", required=True, metavar="FILE.jsonl", help="rows to train on")
     parser.add_argument("--rows", type=int, default=128_000, help="how many (128000)")
     parser.add_argument("--seed", type=int, default=0, help="another seed, another subset (0)")
-    parser.add_argument("--sources", metavar="NAME,...", help="rows of these problem_source alone, such as math,augmented_math")
+    parser.add_argument("--sources", metavar="NAME,...", help="rows of these problem_source alone (all)")
     parser.add_argument("--held-out", metavar="FILE.jsonl", help="rows to validate on")
     parser.add_argument("--held-out-problems", type=int, default=1000, help="how many, one row each (1000)")
-    parser.add_argument("--held-out-share", type=float, default=0.02, help="share of all problems they are drawn from (0.02)")
+    parser.add_argument("--held-out-share", type=float, default=0.02,
+                        help="share of all problems that they are drawn from (0.02)")
     options = parser.parse_args()
     if options.rows < 1 or options.held_out_problems < 1 or not 0 < options.held_out_share < 1:
         parser.error("--rows and --held-out-problems are at least 1, --held-out-share lies between 0 and 1")
@@ -59,7 +60,8 @@ def choose(options):
 
 def check(chosen, wanted, flag, next_step):
     if len(chosen.kept) < wanted:
-        raise Failure(BAD_FILE, f"the files hold only {len(chosen.kept)} of {wanted} rows asked for", flag, next_step=next_step)
+        raise Failure(BAD_FILE, f"the files hold only {len(chosen.kept)} of {wanted} rows asked for", flag,
+                      next_step=next_step)
 
 
 def write(path, rows):

@@ -47,9 +47,12 @@ class TestSet:
                     index.setdefault(run, []).append((self, self.items))
             self.items += 1
 
+    def share(self):
+        return len(self.overlapping) / max(1, self.items)
+
     def as_json(self):
         return {"file": self.path, "fields": self.fields, "items": self.items, "overlapping": len(self.overlapping),
-                "share": len(self.overlapping) / max(1, self.items),
+                "share": self.share(),
                 "list": [{"item": item, "first_training_line": where, "words": " ".join(run)}
                          for item, (where, run) in sorted(self.overlapping.items())]}
 
@@ -58,7 +61,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("train", nargs="+", metavar="TRAIN.jsonl")
     parser.add_argument("--test", action="append", required=True, metavar="FILE.jsonl:FIELD,...", help="may be repeated")
-    parser.add_argument("--fields", default="problem,generated_solution", help="of the training lines (problem,generated_solution)")
+    parser.add_argument("--fields", default="problem,generated_solution", metavar="FIELD,...",
+                        help="of the training lines (problem,generated_solution)")
     parser.add_argument("--words", type=int, default=13, help="in a row (13)")
     parser.add_argument("--report", metavar="FILE.json", help="the items that overlap")
     parser.add_argument("--remove", metavar="FILE.jsonl", help="the training lines without overlap")
@@ -100,7 +104,7 @@ def main():
         lines, with_overlap = scan(options, index, kept)
     print(f"{with_overlap} of {lines} training lines share {options.words} words in a row with a test item")
     for test in tests:
-        print(f"{test.path}: {len(test.overlapping)} of {test.items} items overlap ({len(test.overlapping) / max(1, test.items):.2%})")
+        print(f"{test.path}: {len(test.overlapping)} of {test.items} items overlap ({test.share():.2%})")
     if options.report:
         report = {"words": options.words, "training": {"files": options.train, "fields": options.fields.split(","),
                   "lines": lines, "overlapping_lines": with_overlap}, "tests": [test.as_json() for test in tests]}

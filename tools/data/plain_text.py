@@ -26,7 +26,8 @@ def arguments():
     parser.add_argument("--seed", type=int, default=0, help="another seed, another choice (0)")
     parser.add_argument("--held-out", metavar="FILE.jsonl", help="documents to validate on")
     parser.add_argument("--held-out-documents", type=int, default=1000, help="how many (1000)")
-    parser.add_argument("--held-out-share", type=float, default=0.02, help="share of all documents they are drawn from (0.02)")
+    parser.add_argument("--held-out-share", type=float, default=0.02,
+                        help="share of all documents that they are drawn from (0.02)")
     options = parser.parse_args()
     if min(options.documents, options.bytes) == math.inf:
         parser.error("how much? give --documents or --bytes")
