@@ -6,46 +6,15 @@
 #include "bt/core/json.h"
 #include "bt/core/strings.h"
 #include "bt/format/safetensors.h"
-#include "file_name.h"
+#include "shard_index.h"
 
 namespace bt {
 namespace {
 
-constexpr size_t kMaxShards = 10'000;
-
-// Tensor name to shard file name, as the index says.
-std::map<std::string, std::string> read_weight_map(const std::string& index_path) {
-  const Json index = Json::parse_file(index_path);
-  const std::string where = str(index_path, ": weight_map");
-  std::map<std::string, std::string> shard_of;
-  for (const auto& [tensor, value] : index.at("weight_map", index_path).as_object(where)) {
-    const std::string& shard = value.as_string(str(where, ".", tensor));
-    if (!is_plain_file_name(shard)) {
-      fail_bad_file({.what = "shard name is not a plain file name",
-                     .where = str(where, ".", tensor),
-                     .expected = "a file beside the index",
-                     .found = Json(shard).dump()});
-    }
-    shard_of[tensor] = shard;
-  }
-  return shard_of;
-}
-
-std::set<std::string> shard_names(const std::map<std::string, std::string>& shard_of, const std::string& index_path) {
-  std::set<std::string> shards;
-  for (const auto& [tensor, shard] : shard_of) shards.insert(shard);
-  if (shards.empty() || shards.size() > kMaxShards) {
-    fail_bad_file({.what = "bad number of shards",
-                   .where = str(index_path, ": weight_map"),
-                   .expected = str("1 to ", kMaxShards),
-                   .found = str(shards.size())});
-  }
-  return shards;
-}
+constexpr uint64_t kMaxIndexBytes = 100'000'000;  // as for the header of a shard
 
 // The index and the headers of the shards must tell the same story.
-void check_index(const std::map<std::string, std::string>& shard_of, const std::vector<SafetensorsFile>& files,
-                 const std::string& index_path) {
+void check_index(const ShardIndex& shard_of, const std::vector<SafetensorsFile>& files, const std::string& index_path) {
   std::map<std::string, const SafetensorsFile*> by_shard;
   for (const SafetensorsFile& file : files) {
     const std::string shard = std::filesystem::path(file.path()).filename().string();
@@ -72,8 +41,9 @@ void check_index(const std::map<std::string, std::string>& shard_of, const std::
 }
 
 std::vector<SafetensorsFile> open_shards(const std::string& folder, const std::string& index_path, LoadMode mode) {
-  const std::map<std::string, std::string> shard_of = read_weight_map(index_path);
-  const std::set<std::string> shards = shard_names(shard_of, index_path);
+  const ShardIndex shard_of = parse_shard_index(Json::parse_file(index_path, kMaxIndexBytes), index_path);
+  std::set<std::string> shards;
+  for (const auto& [tensor, shard] : shard_of) shards.insert(shard);
   std::vector<SafetensorsFile> files;
   files.reserve(shards.size());
   for (const std::string& shard : shards) files.emplace_back((std::filesystem::path(folder) / shard).string(), mode);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <stdexcept>
@@ -28,7 +29,17 @@ TEST(Error, EmptyPartsAreLeftOut) { EXPECT_STREQ(Error(ExitCode::io, {.what = "d
 
 TEST(Error, ControlCharactersCannotReachTheTerminal) {
   EXPECT_STREQ(Error(ExitCode::bad_file, {.what = "bad", .where = "a\033[2Jb", .found = "x\r\n\ty\x7f"}).what(),
-               "a\\x1b[2Jb: bad\n  found: x\\x0d\n\ty\\x7f");
+               "a\\x1b[2Jb: bad\n  found: x\\x0d\\n\ty\\x7f");
+  EXPECT_STREQ(Error(ExitCode::bad_file, {.what = "\xC2\x9B[ \xC2\xA0 \xE2\x80\x9B"}).what(),
+               "\\x9b[ \xC2\xA0 \xE2\x80\x9B");
+}
+
+TEST(Error, TextFromAFileIsNoLineOfItsOwnAndHasAnEnd) {
+  const Error error(ExitCode::bad_file, {.what = "unknown type", .found = "x\nbt-eval: done" + std::string(9000, 'y')});
+  const std::string text = error.what();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
+  EXPECT_LT(text.size(), 4100u);
+  EXPECT_TRUE(text.ends_with("yyy..."));
 }
 
 TEST(Error, IoErrorsNameTheSystemError) {

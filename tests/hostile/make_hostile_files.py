@@ -3,7 +3,7 @@
 
   path    file or folder below this one
   reader  what opens it (tests/options/hostile_files_test.cpp)
-  exit    the exit code its refusal must have
+  exit    the exit code its refusal must have; 0: it looks harmful, and is read without harm
   words   what the message must say
 
 A new case is a line below; then run this script and commit what it wrote. Cases too large for the tree are made in
@@ -127,6 +127,18 @@ def make_configs():
     config("type_unknown", ["model_type", "evil"], model_type="evil")
     config("type_missing", ["model_type"], model_type=...)
     config("type_with_escape", ["model_type"], model_type="\x1b[2J")
+    config("type_with_lines", ["model_type", "\\n"], model_type="llama2\n\nbt-eval: done")
+    config("type_with_c1_control", ["model_type", "\\x9b"], model_type="\x9b2J")
+    config("theta_infinite", ["invalid JSON"], text=json.dumps(CONFIG).replace("10000.0", "1e999"))
+    config("theta_zero", ["rope_theta", "0"], rope_theta=0)
+    config("theta_negative", ["rope_theta", "-1"], rope_theta=-1)
+    config("eps_negative", ["rms_norm_eps"], rms_norm_eps=-1e-5)
+    config("heads_zero", ["num_attention_heads"], num_attention_heads=0)
+    config("kv_heads_zero", ["num_key_value_heads"], num_key_value_heads=0)
+    config("head_dim_odd", ["head_dim"], head_dim=3)
+    config("rope_factor_zero", ["factor"], rope_scaling={"rope_type": "linear", "factor": 0})
+    config("layer_types_bomb", ["layer_types"], model_type="qwen3", layer_types=["full_attention"] * 3)
+    config("tie_text", ["tie_word_embeddings"], tie_word_embeddings="yes")
     config("rope_unknown", ["rope", "warp"], rope_scaling={"rope_type": "warp", "factor": 2.0})
     config("rope_factor_text", ["factor"], rope_scaling={"rope_type": "linear", "factor": "2"})
     config("activation_unknown", ["hidden_act", "evil"], hidden_act="evil")
@@ -199,6 +211,97 @@ def make_yaml():
     yaml("not_utf8", ["UTF-8"], b"run: {out: \xff}\n")
     yaml("zero_byte", [".yaml"], b"run: {out: a\0b}\n")
     yaml("a_list", ["map"], "- 1\n")
+    yaml("number_hex", ["train.steps", "0x10"], run + "train: {steps: 0x10}\n")
+    yaml("number_not", ["train.lr"], run + "train: {lr: .nan}\n")
+    yaml("key_is_a_list", ["key_is_a_list.yaml:4"], run + "? [a, b]\n: 1\n")
+    yaml("group_is_a_number", ["train"], run + "train: 5\n")
+    yaml("escape_in_a_key", ["\\x1b"], run + 'train: {"\\e[2J": 1}\n')
+
+
+TOKENIZER = {
+    "version": "1.0", "truncation": None, "padding": None,
+    "added_tokens": [{"id": 0, "content": "<s>", "single_word": False, "lstrip": False, "rstrip": False,
+                      "normalized": False, "special": True}],
+    "normalizer": None, "pre_tokenizer": None, "post_processor": None,
+    "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]},
+    "model": {"type": "BPE", "unk_token": "<s>", "fuse_unk": True, "byte_fallback": True,
+              "vocab": {"<s>": 0, "a": 1, "b": 2, "ab": 3, "<0x61>": 4}, "merges": ["a b"]}}
+
+
+def tokenizer(name, words, text=None, model=None, code=3, **changes):
+    values = {**TOKENIZER, **changes, "model": {**TOKENIZER["model"], **(model or {})}}
+    write(f"tokenizer/{name}/tokenizer.json", json.dumps(values) if text is None else text)
+    case(f"tokenizer/{name}", "tokenizer", words, code)
+
+
+def make_tokenizers():
+    def split(pattern):
+        return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+
+    def vocab(**tokens):
+        return {"vocab": {**TOKENIZER["model"]["vocab"], **tokens}}
+
+    tokenizer("json_garbage", ["tokenizer.json", "invalid JSON"], text="\x80\x04N.")
+    tokenizer("json_list", ["tokenizer.json", "an object"], text="[]")
+    tokenizer("json_deep", ["nested deeper than 64"], text='{"model":' + "[" * DEEP)
+    tokenizer("model_missing", ["model"], text="{}")
+    tokenizer("model_type_unknown", ["not supported", "Evil"], model={"type": "Evil"})
+    tokenizer("token_twice", ["appears twice"], text=json.dumps(TOKENIZER).replace('"b": 2', '"a": 2'))
+    tokenizer("vocab_list", ["vocab"], model={"vocab": ["a"]})
+    tokenizer("id_negative", ["token id out of range", "-1"], model=vocab(x=-1))
+    tokenizer("id_bomb", ["token id out of range"], model=vocab(x=2**31 - 1))
+    tokenizer("id_beyond_64_bits", ["token id out of range"], model=vocab(x=2**64))
+    tokenizer("id_float", ["token id out of range"], model=vocab(x=5.0))
+    tokenizer("id_text", ["token id out of range"], model=vocab(x="5"))
+    tokenizer("id_twice", ["two tokens have the id 1"], model=vocab(x=1))
+    tokenizer("byte_token_minus_one", [], model=vocab(**{"<0x-1>": 5, "<0x+1>": 6, "<0x100>": 7, "<0xGG>": 8}), code=0)
+    tokenizer("merge_not_a_pair", ["not a merge of two tokens"], model={"merges": ["ab"]})
+    tokenizer("merge_of_numbers", ["merges"], model={"merges": [[1, 2]]})
+    tokenizer("merge_unknown_token", ["names a token that the vocabulary lacks"], model={"merges": ["a x"]})
+    tokenizer("added_id_bomb", ["added_tokens"],
+              added_tokens=[{**TOKENIZER["added_tokens"][0], "content": "<x>", "id": 2**40}])
+    tokenizer("added_id_negative", ["added_tokens"],
+              added_tokens=[{**TOKENIZER["added_tokens"][0], "content": "<x>", "id": -5}])
+    tokenizer("normalizer_unknown", ["not supported", "Evil"], normalizer={"type": "Evil"})
+    tokenizer("decoder_unknown", ["not supported", "Evil"], decoder={"type": "Evil"})
+    tokenizer("pattern_broken", ["pattern"], pre_tokenizer=split("(a|b"))
+    tokenizer("pattern_deep", ["pattern"], pre_tokenizer=split("(" * 5_000 + "a" + ")" * 5_000))
+    tokenizer("pattern_bomb", ["pattern"], pre_tokenizer=split("((((a{60000}){60000}){60000}){60000})"))
+    tokenizer("pattern_code", ["pattern"], pre_tokenizer=split("(?C1)a"))
+    tokenizer("pattern_backtracks", ["cannot be matched"], pre_tokenizer=split("(a+)+$"))
+    tokenizer("special_id_beyond", ["special token"], post_processor={
+        "type": "TemplateProcessing", "pair": [],
+        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [2**31 - 1], "tokens": ["<s>"]}}})
+
+
+def make_chat_templates():
+    def template(name, words, text, code=2):
+        write(f"chat_template/{name}/chat_template.jinja", text)
+        case(f"chat_template/{name}", "chat_template", words, code)
+
+    template("runs_code", ["chat template"],
+             "{{ ''.__class__.__mro__[1].__subclasses__() }}{% for i in range(10**9) %}x{% endfor %}")
+    template("is_deep", ["chat template"], "{% if a %}" * DEEP)
+    template("claims_a_family", [], "{{ cycler.__init__.__globals__.os.popen('id') }}<|im_start|>", code=0)
+
+
+def make_adapters():
+    good = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]}
+
+    def adapter(name, words, text=None, **changes):
+        write(f"adapter/{name}/adapter_config.json", json.dumps({**good, **changes}) if text is None else text)
+        case(f"adapter/{name}", "adapter", words)
+
+    adapter("garbage", ["adapter_config.json", "invalid JSON"], text="\0")
+    adapter("list", ["an object"], text="[]")
+    adapter("another_type", ["not a LoRA adapter"], peft_type="EVIL")
+    adapter("rank_zero", [": r", "0"], r=0)
+    adapter("rank_bomb", [": r"], r=2**40)
+    adapter("rank_text", [": r"], r="4")
+    adapter("alpha_infinite", ["invalid JSON"], text=json.dumps(good).replace("8", "1e999"))
+    adapter("base_changed", ["init_lora_weights"], init_lora_weights="pissa")
+    adapter("parts_unknown", ["modules_to_save"], modules_to_save=["lm_head"])
 
 
 def other(path, reader, words, data):
@@ -248,6 +351,9 @@ if __name__ == "__main__":
     make_configs()
     make_indices()
     make_yaml()
+    make_tokenizers()
+    make_chat_templates()
+    make_adapters()
     make_others()
     with open(os.path.join(HERE, "manifest.jsonl"), "w", encoding="utf-8") as out:
         for row in CASES:

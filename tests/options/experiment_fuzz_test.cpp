@@ -30,7 +30,8 @@ testing::FuzzTarget experiment() {
                 read_options(parse_yaml(write_options_yaml(options), "written"), again);
                 EXPECT_EQ(write_options_yaml(again), write_options_yaml(options)) << text;
               },
-          .floors = {{"yaml", 0.5}, {"options", 0.05}}};
+          .floors = {{"yaml", 0.5}, {"options", 0.05}},
+          .refusal = ExitCode::usage};
 }
 
 TEST(Fuzz, ExperimentYaml) { testing::fuzz(experiment(), 2'000); }

@@ -10,7 +10,7 @@
 
 namespace bt::hf {
 
-// Bounded: when it is full it forgets everything. Memory: about 8 MB at most.
+// Grows with what it holds; when it is full it forgets everything. Memory: about 8 MB at most.
 class WordCache {
  public:
   WordCache();
@@ -25,9 +25,11 @@ class WordCache {
     uint16_t word_size = 0, ids_size = 0;  // word_size 0: free
   };
   size_t place_of(std::string_view word, uint64_t hash) const;  // its slot, or the free one where it belongs
+  std::string_view word_of(const Slot& slot) const;
+  void grow();
   void clear();
 
-  std::vector<Slot> slots_;
+  std::vector<Slot> slots_;  // a power of two of them, at most half used
   size_t used_ = 0;
   std::string words_;
   std::vector<int32_t> ids_;
