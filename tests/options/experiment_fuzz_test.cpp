@@ -8,17 +8,19 @@ namespace {
 
 testing::FuzzTarget experiment() {
   const std::string flow =
-      "run: {out: runs/x, seed: 3}\n"
-      "model: {tokenizer: t, hidden_size: 64, intermediate_size: 96, layers: 2, heads: 4}\n"
-      "latent:\n  method: bt\n  recall: 4\n  width: 32 # comment\n"
-      "data:\n  train: [a.jsonl, \"b.jsonl\"]\n"
-      "train: {steps: 10, lr: 1e-3, betas: [0.9, 0.95]}\n";
+      "run: {out: x, seed: 3}\nmodel: {path: m}\ndata: {train: [a.jsonl, \"b\"]}\ntrain: {steps: 10, betas: [0.9, "
+      "0.95]}\n";
+  const std::string sizes =
+      "run: {out: x}\nmodel: {tokenizer: t, hidden_size: 64, intermediate_size: 96, layers: 2, heads: 4}\n"
+      "data: {train: [a]}\nlatent:\n  method: bt\n  recall: 4\n  width: 32 # comment\n";
   const std::string block =
-      "run:\n  out: 'runs/y'\nmodel:\n  path: m\nlatent:\n  method: lora\n  rank: 4\n"
-      "data:\n  train:\n    - a.jsonl\n    - b.jsonl\n  prompt: |\n    {question}\n    A:\n"
-      "train:\n  epochs: 2.5\n  bptt_steps: full\n  betas:\n    - 0.9\n    - 0.95\n";
+      "run:\n  out: 'y'\nmodel:\n  path: m\nlatent:\n  method: lora\n  rank: 4\n"
+      "data:\n  train:\n    - a.jsonl\n  prompt: |\n    {question}\n    A:\n";
+  const std::string lists =
+      "run:\n  out: y\nmodel:\n  path: m\ndata:\n  train: [a]\n"
+      "train:\n  lr: 1e-3\n  epochs: 2.5\n  bptt_steps: full\n  betas:\n    - 0.9\n    - 0.95\n";
   return {.name = "experiment",
-          .seeds = {flow, block},
+          .seeds = {flow, sizes, block, lists},
           .read =
               [](const std::string& text, testing::StageCounts& stages) {
                 const ConfigNode node = parse_yaml(text, "fuzz");

@@ -21,7 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array kLayouts = {"gpt2", "llama3", "qwen2", "llama2", "metaspace_first", "metaspace_unk", "odd_flags"};
+constexpr std::array kLayouts = {"gpt2",  "llama3",          "split_isolated", "llama2",
+                                 "gemma", "metaspace_first", "metaspace_unk",  "odd_flags"};
 
 // Whether a token stays: single characters and bytes that Mutator::text() has, and what they merge to.
 bool stays(const std::string& token) {
@@ -161,8 +162,9 @@ class Mutator {
                                                     "(?=h)",      "|",           "[]",
                                                     "\\",         "<s>",         "h a"};
     if (old.is_integer() && below(3) > 0) {
-      constexpr std::array<int64_t, 7> kNumbers = {-1, 0, 1, 255, 4194303, 4194304, 9223372036854775807};
-      return Json(kNumbers[below(kNumbers.size())]);
+      constexpr std::array<int64_t, 7> kNumbers = {-1, 0, 1, 255, 65535, 4194304, 9223372036854775807};
+      constexpr int64_t kGreatestId = 4194303;  // read, and slow
+      return Json(below(64) == 0 ? kGreatestId : kNumbers[below(kNumbers.size())]);
     }
     if (old.is_string() && below(5) > 0) return Json(kTexts[below(kTexts.size())]);
     if (old.is_bool() && below(5) > 0) return Json(!old.as_bool(""));

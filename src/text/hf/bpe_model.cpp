@@ -75,11 +75,12 @@ BpeModel::BpeModel(const Component& model)
 }
 
 void BpeModel::index_characters() {
-  character_ids_.assign(kTable, kNoToken);
   for (int32_t id = 0; id < vocabulary_.size(); ++id) {
     const std::string_view token = vocabulary_.token_of(id);
     if (token.empty() || token.size() > 3 || utf8_sequence_length(token) != token.size()) continue;
-    character_ids_[code_point_of(token)] = id;
+    const char32_t character = code_point_of(token);
+    if (character >= character_ids_.size()) character_ids_.resize(character + 1, kNoToken);
+    character_ids_[character] = id;
   }
   constexpr char kHex[] = "0123456789ABCDEF";
   for (size_t byte = 0; byte < 256; ++byte) {
@@ -113,8 +114,12 @@ void BpeModel::note_merge(std::string_view left, std::string_view right) {
   if (last < kTable) glued_to_space_[last] = true;
 }
 
+int32_t BpeModel::id_of_code_point(char32_t character) const {
+  return character < character_ids_.size() ? character_ids_[character] : kNoToken;
+}
+
 int32_t BpeModel::id_of_character(std::string_view character) const {
-  return character.size() <= 3 ? character_ids_[code_point_of(character)] : vocabulary_.id_of(character);
+  return character.size() <= 3 ? id_of_code_point(code_point_of(character)) : vocabulary_.id_of(character);
 }
 
 int32_t BpeModel::unk_id() const {
@@ -148,8 +153,8 @@ void BpeModel::encode(std::string_view word, bool spell_bytes, BpeWorkspace& wor
 // character with U+2581.
 bool BpeModel::is_cut(std::string_view text, size_t space) const {
   const char32_t last = last_code_point_of(text.substr(0, space));
-  return last < kTable && !glued_to_space_[last] && character_ids_[last] != kNoToken &&
-         character_ids_[kSpaceCodePoint] != kNoToken;
+  return last < kTable && !glued_to_space_[last] && id_of_code_point(last) != kNoToken &&
+         id_of_code_point(kSpaceCodePoint) != kNoToken;
 }
 
 void BpeModel::encode_cached(std::string_view word, bool spell_bytes, BpeWorkspace& workspace,

@@ -47,6 +47,7 @@ class BpeModel {
   void read_merges(const Component& model);
   void index_characters();
   void note_merge(std::string_view left, std::string_view right);
+  int32_t id_of_code_point(char32_t character) const;  // below U+10000
   int32_t id_of_character(std::string_view character) const;
   int32_t unk_id() const;
   bool is_cut(std::string_view text, size_t space) const;
@@ -62,7 +63,7 @@ class BpeModel {
   std::string where_, unk_token_;
   bool has_unk_ = false, fuse_unk_ = false, byte_fallback_ = false, ignore_merges_ = false;
   std::array<int32_t, 256> byte_ids_{};  // of <0x00> to <0xFF>
-  std::vector<int32_t> character_ids_;   // by code point below U+10000
+  std::vector<int32_t> character_ids_;   // by code point below U+10000, up to the highest that is a token
   std::vector<bool> glued_to_space_;     // by code point: some merge joins it with a following U+2581
 };
 
