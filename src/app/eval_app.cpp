@@ -32,6 +32,7 @@ int evaluate(const EvalRunOptions& options) {
                                                      .latent = options.latent,
                                                      .allow_other_backbone = options.allow_other_backbone,
                                                      .chat = {options.chat, options.system},
+                                                     .load = options.load,
                                                      .device = options.device,
                                                      .dtype = options.dtype,
                                                      .threads = options.threads});

@@ -108,6 +108,7 @@ int generate_answers(const GenerateOptions& options) {
                                                .latent = options.latent,
                                                .allow_other_backbone = options.allow_other_backbone,
                                                .chat = {options.chat, options.system},
+                                               .load = options.load,
                                                .device = options.device,
                                                .dtype = options.dtype,
                                                .threads = options.threads});

@@ -28,6 +28,7 @@ int measure(const PerplexityOptions& options) {
   const InferenceModel model = open_inference_model({.model = options.model,
                                                      .latent = options.latent,
                                                      .allow_other_backbone = options.allow_other_backbone,
+                                                     .load = options.load,
                                                      .device = options.device,
                                                      .dtype = options.dtype,
                                                      .threads = options.threads});

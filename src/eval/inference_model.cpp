@@ -9,6 +9,7 @@
 #include "bt/core/error.h"
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
+#include "bt/format/load_mode.h"
 #include "bt/model/fingerprint.h"
 #include "bt/options/train_options.h"
 #include "bt/text/chat_template.h"
@@ -125,7 +126,7 @@ InferenceModel open_inference_model(const ModelPlace& place) {
   model.tokenizer = load_tokenizer(place.model);
   model.chat = open_chat(place, *model.tokenizer);
   model.training = find_training_text(place);
-  model.backbone = load_backbone(place.model, options, false);
+  model.backbone = load_backbone(place.model, options, false, load_mode(place.load));
   const ModelConfig& config = model.decoder().config;
   model.boundaries = BoundaryTable(*model.tokenizer, config.vocab_size);
   for (const int64_t id : config.eos_ids) model.eos_ids.push_back(static_cast<int32_t>(id));

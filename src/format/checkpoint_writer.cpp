@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <stdio.h>  // renameat2
-#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +10,7 @@
 #include "bt/core/files.h"
 #include "bt/core/strings.h"
 #include "bt/format/checkpoint_folder.h"
+#include "bt/format/disk_space.h"
 #include "checkpoint_manifest.h"
 #include "file_descriptor.h"
 #include "file_name.h"
@@ -51,19 +51,6 @@ void replace_folder(const std::string& temporary, const std::string& final_path)
 }
 
 }  // namespace
-
-void check_free_space(const std::string& folder, uint64_t bytes) {
-  struct statvfs info;
-  if (::statvfs(folder.c_str(), &info) != 0) fail_io({.what = "cannot read the free disk space", .where = folder});
-  const uint64_t available = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
-  if (available >= bytes) return;
-  errno = 0;
-  fail_io({.what = "not enough disk space",
-           .where = folder,
-           .expected = str(bytes, " bytes free"),
-           .found = str(available, " bytes free"),
-           .next_step = "free disk space, or keep fewer checkpoints"});
-}
 
 CheckpointWriter::CheckpointWriter(const std::string& folder, int64_t step, uint64_t expected_bytes)
     : folder_(folder), temporary_((fs::path(folder) / str("step_", step, ".tmp")).string()), step_(step) {

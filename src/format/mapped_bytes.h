@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "file_descriptor.h"
 
@@ -17,10 +18,12 @@ class MappedBytes {
   MappedBytes(const MappedBytes&) = delete;
   MappedBytes& operator=(const MappedBytes&) = delete;
 
-  // Copies from `begin` on, then gives the pages back: mapped pages count as the process's memory once touched.
+  // Copies from `begin` on, then gives the pages back: mapped pages count as the process's memory once touched. Any
+  // number of threads at once. ExitCode::io where pages have been lost since (a cut file, a network that is gone).
   void copy(uint64_t begin, std::span<std::byte> out) const;
 
  private:
+  std::string path_;
   std::byte* bytes_;
   uint64_t size_;
 };

@@ -1,14 +1,18 @@
-#include <sys/stat.h>
+#include "bt/format/safetensors_writer.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <numeric>
+#include <set>
+#include <string_view>
 
 #include "bt/core/checked.h"
 #include "bt/core/error.h"
 #include "bt/core/files.h"
 #include "bt/core/json.h"
 #include "bt/core/strings.h"
+#include "bt/format/disk_space.h"
 #include "bt/format/safetensors.h"
 #include "file_descriptor.h"
 #include "safetensors_length.h"
@@ -44,45 +48,41 @@ int reference_rank(DType dtype) {
   return 0;
 }
 
-void sort_canonically(std::vector<TensorBytes>& tensors) {
-  std::sort(tensors.begin(), tensors.end(), [](const TensorBytes& a, const TensorBytes& b) {
+std::vector<size_t> canonical_order(const std::vector<TensorOutline>& tensors) {
+  std::vector<size_t> order(tensors.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t i, size_t j) {
+    const TensorOutline &a = tensors[i], &b = tensors[j];
     const int rank_a = reference_rank(a.dtype), rank_b = reference_rank(b.dtype);
     return rank_a != rank_b ? rank_a > rank_b : a.name < b.name;
   });
+  return order;
 }
 
-void check_tensor(const TensorBytes& tensor) {
+uint64_t data_bytes(const TensorOutline& tensor) {
   BT_ASSERT(tensor.name != "__metadata__" && is_valid_utf8(tensor.name));
   uint64_t bytes = dtype_bytes(tensor.dtype);
   for (const int64_t size : tensor.shape)
     bytes = checked_mul(bytes, checked_cast<uint64_t>(size, tensor.name), tensor.name);
-  BT_ASSERT(bytes == tensor.data.size());
+  return bytes;
 }
 
-Json entry_json(const TensorBytes& tensor, uint64_t begin) {
+void check_distinct(const std::vector<TensorOutline>& tensors) {
+  std::set<std::string_view> names;
+  for (const TensorOutline& tensor : tensors) BT_ASSERT(names.insert(tensor.name).second);
+}
+
+Json entry_json(const TensorOutline& tensor, uint64_t begin, uint64_t end) {
   Json shape = Json::array();
   for (const int64_t size : tensor.shape) shape.push_back(size);
   Json entry = Json::object();
   entry.set("dtype", dtype_name(tensor.dtype));
   entry.set("shape", std::move(shape));
-  entry.set("data_offsets", Json::array({begin, begin + tensor.data.size()}));
+  entry.set("data_offsets", Json::array({begin, end}));
   return entry;
 }
 
-// Length, JSON and padding: all that stands before the data.
-std::string header_bytes(const std::vector<TensorBytes>& tensors, const std::map<std::string, std::string>& metadata) {
-  Json::Object members;
-  if (!metadata.empty()) {
-    Json texts = Json::object();
-    for (const auto& [key, text] : metadata) texts.set(key, text);
-    members.emplace_back("__metadata__", std::move(texts));
-  }
-  uint64_t begin = 0;
-  for (const TensorBytes& tensor : tensors) {
-    members.emplace_back(tensor.name, entry_json(tensor, begin));
-    begin = checked_add(begin, static_cast<uint64_t>(tensor.data.size()), tensor.name);
-  }
-  std::string json = Json::object(std::move(members)).dump();
+std::string with_length(std::string json) {
   json.resize((json.size() + 7) / 8 * 8, ' ');
   std::string bytes;
   for (uint64_t i = 0; i < kSafetensorsLengthBytes; ++i)
@@ -90,34 +90,79 @@ std::string header_bytes(const std::vector<TensorBytes>& tensors, const std::map
   return bytes + json;
 }
 
-void write_parts(const std::string& path, std::string_view header, const std::vector<TensorBytes>& tensors) {
-  FileDescriptor file = FileDescriptor::create(path);
-  file.write(header);
-  for (const TensorBytes& tensor : tensors) {
-    file.write({reinterpret_cast<const char*>(tensor.data.data()), tensor.data.size()});
+}  // namespace
+
+struct SafetensorsWriter::Output {
+  // One fixed temporary name, so that the next save takes over what a kill left.
+  explicit Output(const std::string& to) : path(to), file(FileDescriptor::create(path + ".tmp")) {}
+  ~Output() {
+    std::error_code ignored;
+    if (!committed) std::filesystem::remove(file.path(), ignored);
   }
-  file.sync();
-  file.close();
+  std::string folder() const { return std::filesystem::absolute(path).parent_path().string(); }
+
+  std::string path;
+  FileDescriptor file;
+  std::vector<size_t> order;
+  uint64_t missing = 0;  // bytes of data
+  bool committed = false;
+};
+
+SafetensorsWriter::SafetensorsWriter(std::string path, std::vector<TensorOutline> tensors,
+                                     const std::map<std::string, std::string>& metadata) {
+  check_distinct(tensors);
+  std::vector<size_t> order = canonical_order(tensors);
+  Json::Object members;
+  if (!metadata.empty()) {
+    Json texts = Json::object();
+    for (const auto& [key, text] : metadata) texts.set(key, text);
+    members.emplace_back("__metadata__", std::move(texts));
+  }
+  uint64_t end = 0;
+  for (const size_t i : order) {
+    const uint64_t begin = end;
+    end = checked_add(begin, data_bytes(tensors[i]), tensors[i].name);
+    members.emplace_back(tensors[i].name, entry_json(tensors[i], begin, end));
+  }
+  const std::string header = with_length(Json::object(std::move(members)).dump());
+
+  output_ = std::make_unique<Output>(path);
+  output_->order = std::move(order);
+  output_->missing = end;
+  check_free_space(output_->folder(), checked_add(end, static_cast<uint64_t>(header.size()), path));
+  output_->file.write(header);
 }
 
-}  // namespace
+SafetensorsWriter::~SafetensorsWriter() = default;
+
+const std::vector<size_t>& SafetensorsWriter::order() const { return output_->order; }
+
+void SafetensorsWriter::write(std::span<const std::byte> data) {
+  BT_ASSERT(!output_->committed && data.size() <= output_->missing);
+  output_->file.write({reinterpret_cast<const char*>(data.data()), data.size()});
+  output_->missing -= data.size();
+}
+
+void SafetensorsWriter::commit() {
+  BT_ASSERT(!output_->committed && output_->missing == 0);
+  output_->file.sync();
+  output_->file.close();
+  if (std::rename(output_->file.path().c_str(), output_->path.c_str()) != 0)
+    fail_io({.what = "cannot rename to", .where = output_->path});
+  output_->committed = true;
+  sync_folder(output_->folder());
+}
 
 void write_safetensors(const std::string& path, std::vector<TensorBytes> tensors,
                        const std::map<std::string, std::string>& metadata) {
-  for (const TensorBytes& tensor : tensors) check_tensor(tensor);
-  sort_canonically(tensors);
-  for (size_t i = 1; i < tensors.size(); ++i) BT_ASSERT(tensors[i].name != tensors[i - 1].name);
-
-  const std::string temporary = path + ".tmp";  // one fixed name, so that the next save takes over what a kill left
-  try {
-    write_parts(temporary, header_bytes(tensors, metadata), tensors);
-    if (std::rename(temporary.c_str(), path.c_str()) != 0) fail_io({.what = "cannot rename to", .where = path});
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw;
+  std::vector<TensorOutline> outlines;
+  for (const TensorBytes& tensor : tensors) {
+    outlines.push_back({tensor.name, tensor.dtype, tensor.shape});
+    BT_ASSERT(data_bytes(outlines.back()) == tensor.data.size());
   }
-  sync_folder(std::filesystem::absolute(path).parent_path().string());
+  SafetensorsWriter writer(path, std::move(outlines), metadata);
+  for (const size_t i : writer.order()) writer.write(tensors[i].data);
+  writer.commit();
 }
 
 }  // namespace bt

@@ -1,5 +1,6 @@
 #include "peft_tensors.h"
 
+#include <filesystem>
 #include <set>
 
 #include "bt/core/error.h"
@@ -53,13 +54,21 @@ NamedTensors peft_tensors(const ParameterStore& store, const LoraOptions& option
 
 std::string lora_options_of_peft(const std::string& folder) {
   const PeftConfig config = read_peft_config(folder);
-  const SafetensorsFile file(str(folder, "/", kPeftWeightsName));
+  const std::string path = str(folder, "/", kPeftWeightsName);
+  if (std::error_code ignored; !std::filesystem::exists(path, ignored)) {
+    fail_bad_file(
+        {.what = "no adapter weights in the folder",
+         .where = folder,
+         .expected = std::string(kPeftWeightsName),
+         .next_step = "pickled .bin files are never read: save the adapters again with PEFT's save_pretrained"});
+  }
+  const SafetensorsFile file(path);
   std::set<std::string> targets;
   for (const TensorEntry& entry : file.header().tensors) {
     const char* target = target_of(entry.name);
     if (target == nullptr) {
       fail_bad_file({.what = "adapters of this module are not supported",
-                     .where = str(folder, "/", kPeftWeightsName, ": ", quoted_excerpt(entry.name)),
+                     .where = str(path, ": ", quoted_excerpt(entry.name)),
                      .expected = "low-rank adapters of attention and feed-forward projections"});
     }
     targets.insert(target);

@@ -79,8 +79,13 @@ SavedMethod load_saved_method(const std::string& folder, const MethodBase& base,
   const ProcessorConfig config = open_config(folder, base, allow_other_base);
   SavedMethod saved;
   saved.options = read_saved_options(config, str(folder, "/", kProcessorConfigName, ": options"));
-  saved.method = as_bad_file([&] { return make_method(config.method, *saved.options, {base.model, options, 0}); });
-  saved.method->load_weights(folder);
+  const auto load = [&](const c10::TensorOptions& tensors) {
+    auto method = as_bad_file([&] { return make_method(config.method, *saved.options, {base.model, tensors, 0}); });
+    method->load_weights(folder);
+    return method;
+  };
+  load(options.device(at::kMeta));  // compares sizes with the file before memory is taken for them
+  saved.method = load(options);
   const auto* shared = dynamic_cast<const MethodOptions*>(saved.options.get());
   saved.trigger =
       shared != nullptr ? shared->resolved_trigger() : TriggerOptions{.kind = "none", .at_prompt_end = false};

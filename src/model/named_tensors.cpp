@@ -2,11 +2,13 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <set>
 
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
 #include "bt/format/safetensors.h"
+#include "bt/format/safetensors_writer.h"
 #include "tensor_reading.h"
 
 namespace bt {
@@ -48,6 +50,16 @@ void check_entry(const std::string& path, const std::string& name, const TensorE
   }
 }
 
+// What lies contiguous on the CPU is written from where it is; from a device it comes in pieces.
+void write_tensor(SafetensorsWriter& writer, const at::Tensor& tensor) {
+  constexpr int64_t kPiece = int64_t{1} << 23;  // elements
+  const at::Tensor flat = tensor.detach().contiguous().view(-1);
+  for (int64_t begin = 0; begin < flat.numel(); begin += kPiece) {
+    const at::Tensor piece = flat.narrow(0, begin, std::min(kPiece, flat.numel() - begin)).to(at::kCPU);
+    writer.write({static_cast<const std::byte*>(piece.const_data_ptr()), piece.nbytes()});
+  }
+}
+
 [[noreturn]] void fail_unknown(const std::string& path, const std::string& name) {
   fail_bad_file({.what = "unknown tensor",
                  .where = str(path, ": ", name),
@@ -55,6 +67,7 @@ void check_entry(const std::string& path, const std::string& name, const TensorE
 }
 
 void copy_entry(const SafetensorsFile& file, const TensorEntry& entry, const at::Tensor& into) {
+  if (into.is_meta()) return;
   if (into.is_contiguous()) return read_tensor(file, entry, into);
   const at::Tensor whole = at::empty_like(into, at::MemoryFormat::Contiguous);
   read_tensor(file, entry, whole);
@@ -65,21 +78,18 @@ void copy_entry(const SafetensorsFile& file, const TensorEntry& entry, const at:
 
 void save_tensors(const std::string& path, const NamedTensors& tensors,
                   const std::map<std::string, std::string>& metadata) {
-  std::vector<at::Tensor> on_host;
-  std::vector<TensorBytes> entries;
-  for (const auto& [name, tensor] : tensors) {
-    const at::Tensor& host = on_host.emplace_back(tensor.detach().to(at::kCPU).contiguous());
-    entries.push_back({name,
-                       file_dtype(host.scalar_type()),
-                       host.sizes().vec(),
-                       {static_cast<const std::byte*>(host.const_data_ptr()), host.nbytes()}});
-  }
-  write_safetensors(path, std::move(entries), metadata);
+  const at::NoGradGuard no_grad;
+  std::vector<TensorOutline> outlines;
+  for (const auto& [name, tensor] : tensors)
+    outlines.push_back({name, file_dtype(tensor.scalar_type()), tensor.sizes().vec()});
+  SafetensorsWriter writer(path, std::move(outlines), metadata);
+  for (const size_t i : writer.order()) write_tensor(writer, tensors[i].second);
+  writer.commit();
 }
 
 void load_tensors(const std::string& path, const NamedTensors& into) {
   const at::NoGradGuard no_grad;
-  const SafetensorsFile file(path);
+  const SafetensorsFile file(path, LoadMode::read);
   std::set<std::string> known;
   for (const auto& [name, tensor] : into) {
     check_entry(path, name, file.find(name), tensor);

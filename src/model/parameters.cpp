@@ -1,8 +1,10 @@
 #include "bt/model/parameters.h"
 
 #include <ATen/ATen.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <span>
 #include <tuple>
 
@@ -36,6 +38,19 @@ std::vector<int64_t> with_layers(const ParameterInfo& info, int64_t layers) {
   return shape;
 }
 
+// Memory for `count` elements, in large pages where the system has them: small ones cost a page fault each when they
+// are first written, seconds for a model of some gigabytes, and more address translation ever after.
+at::Tensor new_buffer(int64_t count, const c10::TensorOptions& options) {
+  constexpr uintptr_t kLargePage = uintptr_t{2} << 20;
+  const at::Tensor buffer = at::empty({count}, options);
+  if (!buffer.is_cpu()) return buffer;
+  const auto address = reinterpret_cast<uintptr_t>(buffer.const_data_ptr());
+  const uintptr_t begin = (address + kLargePage - 1) / kLargePage * kLargePage;
+  const uintptr_t end = (address + buffer.nbytes()) / kLargePage * kLargePage;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // advice only
+  return buffer;
+}
+
 void fill(const at::Tensor& values, const ParameterInfo& info, uint64_t seed) {
   if (values.is_meta()) return;  // sizes without values
   switch (info.init) {
@@ -67,7 +82,9 @@ ParameterStore::ParameterStore(std::vector<ParameterInfo> infos, c10::TensorOpti
     BT_ASSERT(is_new);
   }
   lay_out();
-  flat_ = at::empty({groups_.empty() ? 0 : groups_.back().end}, options.requires_grad(false));
+  const int64_t total = groups_.empty() ? 0 : groups_.back().end;
+  checked_mul(total, static_cast<int64_t>(options.dtype().itemsize()), "the parameters together");
+  flat_ = new_buffer(total, options.requires_grad(false));
   if (values == Values::zeros) flat_.zero_();
   make_leaves();
   set_trainable(trainable);
@@ -125,7 +142,7 @@ void ParameterStore::make_leaves() {
 }
 
 void ParameterStore::set_trainable(bool trainable) {
-  grad_ = trainable ? at::zeros_like(flat_) : at::Tensor();
+  grad_ = trainable ? new_buffer(flat_.numel(), flat_.options()).zero_() : at::Tensor();
   for (size_t i = 0; i < infos_.size(); ++i) {
     for (size_t layer = 0; layer < leaves_[i].size(); ++layer) {
       at::Tensor& leaf = leaves_[i][layer];

@@ -24,4 +24,13 @@ void BenchOptions::validate() const {
   }
 }
 
+void LoadBenchOptions::fields(OptionFields& f) {
+  f.field("model", model, {.help = "Hugging Face folder whose weights are read", .required = true});
+  f.field("json", json, {.help = "file for the results"});
+  f.field("repetitions", repetitions, {.help = "timed rounds", .min = 1, .max = 1000});
+  f.field("threads", threads, {.help = "CPU threads; 0: one per core", .min = 0, .max = 1024});
+}
+
+void check_files(const LoadBenchOptions& options) { need_model(options.model, ""); }
+
 }  // namespace bt

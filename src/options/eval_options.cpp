@@ -22,6 +22,7 @@ void EvalRunOptions::fields(OptionFields& f) {
   f.field("prompt_template", prompt_template,
           {.help = "prompt of the _sft tasks; default: the one the model was trained with"});
   chat_fields(f, chat, system);
+  load_field(f, load);
   machine_fields(f, device, dtype, threads);
 }
 
@@ -40,6 +41,7 @@ void ScoreOptions::fields(OptionFields& f) {
   f.field("input", input, {.help = "JSON Lines: {\"ids\": [...]} or {\"text\": \"...\"}", .required = true});
   f.field("output", output, {.help = "the same lines with logprobs, sum and ppl", .required = true});
   f.field("batch_size", batch_size, {.help = "sequences scored at once", .min = 1, .max = 1 << 16});
+  load_field(f, load);
   machine_fields(f, device, dtype, threads);
 }
 
@@ -53,6 +55,7 @@ void PerplexityOptions::fields(OptionFields& f) {
   f.field("context", context, {.help = "tokens that the model sees at once", .min = 2, .max = 1 << 30});
   f.field("stride", stride, {.help = "tokens by which the window moves on", .min = 1, .max = 1 << 30});
   f.field("batch_size", batch_size, {.help = "windows scored at once", .min = 1, .max = 1 << 16});
+  load_field(f, load);
   machine_fields(f, device, dtype, threads);
 }
 

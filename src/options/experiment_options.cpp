@@ -71,7 +71,8 @@ void flatten(const ConfigNode& node, const std::string& key, FlatConfig& out) {
 }
 
 bool may_change(std::string_view key) {
-  return key == "run.name" || key == "run.out" || key.starts_with("checkpoint.") || key.starts_with("log.");
+  return key == "run.name" || key == "run.out" || key == "model.load" || key.starts_with("checkpoint.") ||
+         key.starts_with("log.");
 }
 
 std::string value_of(const FlatConfig& config, const std::string& key) {

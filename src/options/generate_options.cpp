@@ -25,6 +25,7 @@ void GenerateOptions::fields(OptionFields& f) {
   f.field("seed", seed, {.help = "of the sampling", .min = 0});
   f.field("json", json, {.help = "print an object instead of the text"});
   f.field("batch_size", batch_size, {.help = "sequences decoded at once", .min = 1, .max = 1 << 16});
+  load_field(f, load);
   machine_fields(f, device, dtype, threads);
 }
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "bt/core/error.h"
+#include "bt/format/load_mode.h"
 #include "bt/text/chat_template.h"
 
 namespace bt {
@@ -12,6 +13,12 @@ void model_fields(OptionFields& f, std::string& model, std::string& latent, bool
   f.field("latent", latent, {.help = "folder of a trained latent method, or PEFT's; without it the decoder alone"});
   f.field("allow_other_backbone", allow_other_backbone,
           {.help = "attach the method to other weights of the same shape than it was trained on"});
+}
+
+void load_field(OptionFields& f, std::string& load) {
+  f.field("load", load,
+          {.help = "how weights are read; mmap: through mapped pages, not for network file systems",
+           .choices = load_mode_names()});
 }
 
 void machine_fields(OptionFields& f, std::string& device, std::string& dtype, int64_t& threads) {

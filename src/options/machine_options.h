@@ -9,6 +9,7 @@
 namespace bt {
 
 void model_fields(OptionFields& f, std::string& model, std::string& latent, bool& allow_other_backbone);
+void load_field(OptionFields& f, std::string& load);
 void machine_fields(OptionFields& f, std::string& device, std::string& dtype, int64_t& threads);
 void chat_fields(OptionFields& f, std::string& chat, std::string& system);
 void check_chat(const std::string& chat, const std::string& system);  // ExitCode::usage

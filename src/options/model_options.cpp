@@ -1,12 +1,14 @@
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
 #include "bt/options/train_options.h"
+#include "machine_options.h"
 
 namespace bt {
 
 void ModelOptions::fields(OptionFields& f) {
   constexpr double kMost = 1 << 24;
   f.field("path", path, {.help = "Hugging Face folder; absent: the sizes below, from random weights"});
+  load_field(f, load);
   f.field("tokenizer", tokenizer, {.help = "folder, file or \"bytes\"; absent: the tokenizer in model.path"});
   f.field("family", family, {.help = "decoder family", .choices = supported_model_types()});
   f.field("hidden_size", hidden_size, {.help = "width of the residual stream", .min = 1, .max = kMost});

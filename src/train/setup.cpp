@@ -7,6 +7,7 @@
 
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
+#include "bt/format/load_mode.h"
 #include "bt/model/fingerprint.h"
 #include "bt/runtime/method_plan.h"
 
@@ -38,7 +39,7 @@ Backbone open_backbone(const ExperimentOptions& options, const ModelConfig& conf
     return make_backbone(config, tensors, static_cast<uint64_t>(options.run.seed), trainable);
   if (tensors.device().is_meta())
     return outline_backbone(options.model.path, c10::typeMetaToScalarType(tensors.dtype()), trainable);
-  return load_backbone(options.model.path, tensors, trainable);
+  return load_backbone(options.model.path, tensors, trainable, load_mode(options.model.load));
 }
 
 TrainingSetup open_parts(ExperimentOptions experiment, at::Device device) {

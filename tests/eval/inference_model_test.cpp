@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "bt/core/error.h"
+#include "bt/core/files.h"
 #include "bt/model/fingerprint.h"
 #include "eval/eval_test_support.h"
 
@@ -47,6 +48,14 @@ TEST_F(InferenceModelTest, OpensAFolderWithItsMethod) {
   EXPECT_EQ(model.training, nullptr);
 }
 
+TEST_F(InferenceModelTest, ReadsWeightsInTheModeAsked) {
+  const auto weights = [&](const std::string& load) {
+    return open_inference_model({.model = path("model"), .load = load, .device = "cpu"}).backbone.parameters->flat();
+  };
+  EXPECT_TRUE(at::equal(weights("mmap"), weights("read")));
+  EXPECT_THROW(weights("other"), std::logic_error);  // the programs' flags let no other name through
+}
+
 TEST_F(InferenceModelTest, RefusesAMethodOfAnotherBackbone) {
   ModelConfig wider = testing::byte_config();
   wider.kv_heads = 4;
@@ -58,6 +67,26 @@ TEST_F(InferenceModelTest, RefusesAMethodOfAnotherBackbone) {
     FAIL() << "it was opened";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::bad_file);
+  }
+}
+
+// Its sizes are compared with its tensors before terabytes are asked for.
+TEST_F(InferenceModelTest, RefusesAMethodWhoseConfigAsksForMoreThanItsFileHolds) {
+  BtOptions options = testing::tiny_bt();
+  save_latent("latent", "model", "bt", options);
+  const std::string file = path("latent/processor_config.json");
+  std::string config = read_file(file);
+  const size_t at = config.find("\"feed_forward\": 20");
+  ASSERT_NE(at, std::string::npos);
+  for (const char* size : {"1000000000000", "1000000000000000000"}) {
+    std::string changed = config;
+    std::ofstream(file) << changed.replace(at, 18, std::string("\"feed_forward\": ") + size);
+    try {
+      open("latent");
+      FAIL() << "it was opened";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::bad_file) << error.what();
+    }
   }
 }
 

@@ -78,6 +78,22 @@ TEST(Peft, WhatIsSavedIsAPeftFolderAndGivesTheSameLogits) {
   save_tensors(folder + "/expected.safetensors", {{"logits", logits}, {"ids", ids.to(at::kFloat)}});
 }
 
+TEST(Peft, PickledAdaptersAreNotRead) {
+  const Backbone backbone = load_backbone(kBackbone, at::kFloat, false);
+  const std::string folder = ::testing::TempDir() + "bt_pickled_adapters";
+  std::filesystem::create_directories(folder);
+  std::filesystem::copy_file(kFixtures + "peft/adapter_config.json", folder + "/adapter_config.json",
+                             std::filesystem::copy_options::overwrite_existing);
+  try {
+    open_adapters(folder, backbone);
+    FAIL() << "it was opened";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_file);
+    EXPECT_THAT(error.what(), HasSubstr("never read"));
+  }
+  std::filesystem::remove_all(folder);
+}
+
 TEST(Peft, AdaptersThatDoNotFitAreRefusedByName) {
   const Backbone backbone = make_backbone(test::small_config(), at::kFloat, 1, false);
   try {

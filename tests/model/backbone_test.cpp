@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <list>
 
 #include "bt/core/json.h"
 #include "bt/core/strings.h"
@@ -112,11 +113,25 @@ TEST(SaveBackbone, NamesAFolderItCannotMake) {
                      [&] { save_backbone(small_backbone(), folder / "file/model"); });
 }
 
-TEST(LoadBackbone, ConvertsToTheDtypeAsked) {
+TEST(SaveBackbone, NamesADiskThatIsTooSmall) {
+  const TempFolder folder;
+  Backbone vast;
+  vast.parameters = std::make_unique<ParameterStore>(
+      std::vector<ParameterInfo>{{.name = "model.embed_tokens.weight", .shape = {int64_t{1} << 50}}},
+      at::TensorOptions(at::kMeta), false);
+  vast.decoder.embedding = vast.parameters->leaf("model.embed_tokens.weight");
+  test::expect_error(ExitCode::io, {folder.path(), "not enough disk space"},
+                     [&] { save_backbone(vast, folder.path()); });
+  EXPECT_TRUE(test::names_in(folder.path()).empty());
+}
+
+TEST(LoadBackbone, ConvertsToTheDtypeAskedInBothModes) {
   const TempFolder folder;
   const Backbone saved = small_backbone();
   save_backbone(saved, folder.path());
-  const Backbone loaded = load_backbone(folder.path(), at::kBFloat16, false);
+  const Backbone loaded = load_backbone(folder.path(), at::kBFloat16, false, LoadMode::mmap);
+  const Backbone read = load_backbone(folder.path(), at::kBFloat16, false, LoadMode::read);
+  EXPECT_TRUE(at::equal(read.parameters->flat(), loaded.parameters->flat()));
   EXPECT_TRUE(at::equal(loaded.parameters->flat(), saved.parameters->flat().to(at::kBFloat16)));
   const at::Tensor ids = at::arange(17, at::kLong);
   const at::Tensor narrow = test::whole_logits(loaded.decoder, ids), wide = test::whole_logits(saved.decoder, ids);
@@ -132,9 +147,10 @@ struct Tampered {
     const std::string path = folder / "model.safetensors";
     {
       const SafetensorsFile file(path);
+      std::list<std::vector<std::byte>> data;
       std::vector<TensorBytes> tensors;
       for (const TensorEntry& entry : file.header().tensors) {
-        tensors.push_back({entry.name, entry.dtype, entry.shape, file.data(entry)});
+        tensors.push_back({entry.name, entry.dtype, entry.shape, data.emplace_back(file.data(entry))});
       }
       edit(tensors);
       write_safetensors(path, std::move(tensors));

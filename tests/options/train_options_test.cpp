@@ -97,6 +97,12 @@ TEST(ModelOptions, IsAFolderOrSizesButNotBoth) {
   EXPECT_THAT(usage_error([] { read("{run: {out: a}, data: {train: [a]}}"); }), HasSubstr("no model"));
 }
 
+TEST(ModelOptions, LoadIsOneOfTheModes) {
+  EXPECT_EQ(read(kSft).model.load, "read");
+  EXPECT_EQ(read(kSft, {"model.load=mmap"}).model.load, "mmap");
+  EXPECT_THAT(usage_error([] { read(kSft, {"model.load=pread"}); }), HasSubstr("mmap"));
+}
+
 TEST(ModelOptions, ScratchConfigFillsWhatIsAbsent) {
   const ExperimentOptions options = read(
       "{run: {out: a}, data: {train: [a]}, model: {tokenizer: bytes, hidden_size: 48, intermediate_size: 100, layers: "
@@ -155,8 +161,8 @@ TEST(RunOptions, KnowsItsDevices) {
 TEST(ConfigDifferences, NameEveryKeyThatMayNotChange) {
   const ConfigNode before =
       parse_yaml("{run: {out: a, seed: 1}, train: {betas: [0.9, 0.95]}, log: {every: 1}}", "before");
-  const ConfigNode after =
-      parse_yaml("{run: {out: b, seed: 2}, train: {betas: [0.9]}, log: {every: 2}, x: 1}", "after");
+  const ConfigNode after = parse_yaml(
+      "{run: {out: b, seed: 2}, model: {load: mmap}, train: {betas: [0.9]}, log: {every: 2}, x: 1}", "after");
   const auto differences = config_differences(before, after);
   ASSERT_EQ(differences.size(), 4u);
   EXPECT_EQ(differences[0].key, "run.seed");

@@ -147,6 +147,16 @@ TEST_F(TrainerTest, FrozenBackboneStaysAsItIs) {
   EXPECT_TRUE(at::equal(trainer.setup().backbone.parameters->flat(), before));
 }
 
+TEST_F(TrainerTest, TheBackboneIsReadInTheModeAsked) {
+  const auto backbone = [&](const std::string& load) {
+    ExperimentOptions options = read(config_of("bt"));
+    options.model.load = load;
+    return open_setup(std::move(options)).backbone.parameters->flat();
+  };
+  EXPECT_TRUE(at::equal(backbone("mmap"), backbone("read")));
+  EXPECT_THROW(backbone("other"), std::logic_error);  // which the options themselves do not let through
+}
+
 TEST_F(TrainerTest, NonFiniteLossStopsTheRunAndLeavesTheCheckpoint) {
   Trainer trainer(
       open(sft_config(), {"train.lr=1e30", "train.warmup_steps=0", "checkpoint.every=1", "train.clip_norm=0"}), "none");

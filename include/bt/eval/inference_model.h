@@ -57,6 +57,7 @@ struct ModelPlace {
   std::string latent;                 // folder of a trained method; empty: none
   bool allow_other_backbone = false;  // attach it to other weights of the same shape than it was trained on
   ChatForm chat = {};
+  std::string load = "read";  // mmap | read (bt/format/load_mode.h)
   std::string device = "auto";
   std::string dtype = "float32";
   int64_t threads = 0;  // 0: LibTorch's own choice

@@ -65,7 +65,4 @@ struct CheckpointRetention {
 // removes nothing). A folder that cannot be removed is a warning, never an error. Returns what was removed.
 std::vector<Checkpoint> purge_checkpoints(const std::string& folder, const CheckpointRetention& retention);
 
-// ExitCode::io when the file system of `folder` has fewer than `bytes` bytes free for this user.
-void check_free_space(const std::string& folder, uint64_t bytes);
-
 }  // namespace bt

@@ -21,4 +21,16 @@ struct BenchOptions final : Options {
   void validate() const override;
 };
 
+// `bt-bench load`: how fast a model's weights are read, and in how much memory.
+struct LoadBenchOptions final : Options {
+  std::string model;  // Hugging Face folder
+  std::string json;
+  int64_t repetitions = 7;  // timed rounds, after one that is not
+  int64_t threads = 0;
+  void fields(OptionFields& f) override;
+};
+
+// ExitCode::bad_file when the model folder is missing.
+void check_files(const LoadBenchOptions& options);
+
 }  // namespace bt

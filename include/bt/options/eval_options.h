@@ -25,6 +25,7 @@ struct EvalRunOptions final : Options {
   std::string chat = "none";              // none, auto, or a name of bt/text/chat_template.h
   std::string system;                     // system message of the chat template
   std::string prompt_template;            // of *_sft tasks; empty: the template the model was trained with
+  std::string load = "read";              // mmap | read: how weights are read
   std::string device = "auto";            // cpu | cuda | cuda:N | auto
   std::string dtype = "float32";
   int64_t threads = 0;  // 0: one per core
@@ -40,6 +41,7 @@ struct ScoreOptions final : Options {
   std::string input;   // JSON Lines: {"ids": [...]} or {"text": "..."}
   std::string output;  // the same lines with logprobs, sum and ppl
   int64_t batch_size = 16;
+  std::string load = "read";
   std::string device = "auto";
   std::string dtype = "float32";
   int64_t threads = 0;
@@ -56,6 +58,7 @@ struct PerplexityOptions final : Options {
   int64_t context = 1024;  // tokens of a window
   int64_t stride = 512;    // below context
   int64_t batch_size = 8;  // windows scored at once
+  std::string load = "read";
   std::string device = "auto";
   std::string dtype = "float32";
   int64_t threads = 0;

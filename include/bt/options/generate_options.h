@@ -31,6 +31,7 @@ struct GenerateOptions final : Options {
   int64_t seed = 0;
   bool json = false;  // an object instead of text for `prompt`
   int64_t batch_size = 8;
+  std::string load = "read";  // mmap | read: how weights are read
   std::string device = "auto";
   std::string dtype = "float32";
   int64_t threads = 0;

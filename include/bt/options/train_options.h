@@ -32,7 +32,8 @@ struct RunOptions final : Options {
 // A Hugging Face folder (`path`), or the sizes of a decoder that starts from random weights.
 struct ModelOptions final : Options {
   std::string path;
-  std::string tokenizer;  // folder, file or "bytes"; empty: the tokenizer in `path`
+  std::string load = "read";  // mmap | read: how the weights in `path` are read
+  std::string tokenizer;      // folder, file or "bytes"; empty: the tokenizer in `path`
   std::string family = "llama";
   std::optional<int64_t> hidden_size, intermediate_size, layers, heads;
   std::optional<int64_t> kv_heads, head_dim;  // default: heads; hidden_size / heads
@@ -125,7 +126,8 @@ std::vector<std::string> plugin_paths(const ConfigNode& config);
 struct ConfigDifference {
   std::string key, before, after;
 };
-// What must not change when a run is resumed: every key but run.name, run.out, checkpoint.* and log.*.
+// What must not change when a run is resumed: every key but run.name, run.out, model.load,
+// checkpoint.* and log.*.
 std::vector<ConfigDifference> config_differences(const ConfigNode& before, const ConfigNode& after);
 
 }  // namespace bt
