@@ -58,6 +58,16 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::cpu)
   add_library(LibTorch::cpu INTERFACE IMPORTED)
   target_link_libraries(LibTorch::cpu INTERFACE LibTorch::torch_cpu LibTorch::c10 Threads::Threads)
   target_compile_definitions(LibTorch::cpu INTERFACE USE_DISTRIBUTED USE_C10D_GLOO)
+  # at::parallel_for is compiled by its callers, and without OpenMP it runs on one thread. The runtime is LibTorch's own:
+  # a second one would have a second pool of threads.
+  file(GLOB _openmp "${LibTorch_ROOT}/lib/libgomp*.so*")
+  if(_openmp)
+    list(GET _openmp 0 _openmp)
+    target_compile_options(LibTorch::cpu INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+    target_link_libraries(LibTorch::cpu INTERFACE "${_openmp}")
+  else()
+    message(WARNING "no libgomp beside LibTorch: loops of bt's own will run on one thread")
+  endif()
   if(LibTorch_torch_cuda_LIBRARY)  # registers its kernels by being loaded: --as-needed must not drop it
     add_library(LibTorch::cuda INTERFACE IMPORTED)
     target_link_options(LibTorch::cuda INTERFACE "LINKER:--push-state,--no-as-needed"

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "linear_rows.h"
+
 namespace bt {
 namespace {
 
@@ -37,7 +39,7 @@ at::Tensor activated(Activation activation, const at::Tensor& x) {
 }  // namespace
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
-  const at::Tensor y = at::linear(x, weight, bias);
+  const at::Tensor y = linear_rows(x, weight, bias);
   if (!lora_a.defined()) return y;
   const at::Tensor down = at::linear(x, lora_a.flatten(0, -2)), up = at::linear(down, lora_b.flatten(0, -2));
   return at::add(y, up, lora_scale);
@@ -86,7 +88,7 @@ at::Tensor final_hidden(const Decoder& decoder, const at::Tensor& x_NC) {
 }
 
 at::Tensor logits(const Decoder& decoder, const at::Tensor& hidden_NC) {
-  const at::Tensor raw_NV = at::linear(hidden_NC, decoder.head);
+  const at::Tensor raw_NV = linear_rows(hidden_NC, decoder.head, {});
   const double cap = decoder.config.logit_softcap;
   return cap > 0 ? at::tanh(raw_NV / cap) * cap : raw_NV;
 }

@@ -2,10 +2,41 @@
 
 #include <ATen/ATen.h>
 
+#include <cstring>
+
 #include "bt/core/checked.h"
+#include "bt/core/error.h"
 #include "bt/core/strings.h"
 
 namespace bt {
+namespace {
+
+// Rows written one by one: for the few tokens of a step an index expression costs more than the copy.
+void write_rows_(const at::Tensor& cache_BGTD, const at::Tensor& slot_n, const at::Tensor& row_n,
+                 const at::Tensor& x_NGD) {
+  const at::Tensor x = x_NGD.to(cache_BGTD.scalar_type()).contiguous();
+  const int64_t groups = cache_BGTD.size(1), capacity = cache_BGTD.size(2);
+  const int64_t item = static_cast<int64_t>(cache_BGTD.element_size()), row_bytes = cache_BGTD.size(3) * item;
+  const int64_t by_slot = cache_BGTD.stride(0) * item, by_group = cache_BGTD.stride(1) * item;
+  char* to = static_cast<char*>(cache_BGTD.mutable_data_ptr());
+  const char* from = static_cast<const char*>(x.const_data_ptr());
+  const int64_t *slot = slot_n.const_data_ptr<int64_t>(), *row = row_n.const_data_ptr<int64_t>();
+  for (int64_t n = 0; n < row_n.numel(); ++n) {
+    BT_ASSERT(row[n] < capacity && slot[n] < cache_BGTD.size(0));
+    for (int64_t g = 0; g < groups; ++g, from += row_bytes)
+      std::memcpy(to + slot[n] * by_slot + g * by_group + row[n] * row_bytes, from, static_cast<size_t>(row_bytes));
+  }
+}
+
+void write_positions_(const at::Tensor& position_BT, const at::Tensor& slot_n, const at::Tensor& row_n,
+                      const at::Tensor& position_n) {
+  int64_t* to = position_BT.mutable_data_ptr<int64_t>();
+  const int64_t *slot = slot_n.const_data_ptr<int64_t>(), *row = row_n.const_data_ptr<int64_t>(),
+                *position = position_n.const_data_ptr<int64_t>();
+  for (int64_t n = 0; n < row_n.numel(); ++n) to[slot[n] * position_BT.stride(0) + row[n]] = position[n];
+}
+
+}  // namespace
 
 KvCache::KvCache(const ModelConfig& model, int64_t slots, int64_t capacity, c10::TensorOptions options) {
   if (slots <= 0 || capacity <= 0) {
@@ -43,6 +74,12 @@ KvView KvCache::view(int64_t layer, int64_t rows, const at::Tensor& slot_A) cons
 void KvCache::append_(int64_t layer, const at::Tensor& slot_n, const at::Tensor& offset_n, const at::Tensor& position_n,
                       const at::Tensor& k_NGD, const at::Tensor& v_NGD) {
   const at::Tensor row_n = length_LB_.select(0, layer).index_select(0, slot_n) + offset_n;
+  if (row_n.is_cpu()) {
+    write_rows_(k_LBGTD_.select(0, layer), slot_n, row_n, k_NGD);
+    write_rows_(v_LBGTD_.select(0, layer), slot_n, row_n, v_NGD);
+    write_positions_(position_LBT_.select(0, layer), slot_n, row_n, position_n);
+    return;
+  }
   const c10::List<std::optional<at::Tensor>> cells{slot_n, std::nullopt, row_n};
   at::Tensor k = k_LBGTD_.select(0, layer), v = v_LBGTD_.select(0, layer), position = position_LBT_.select(0, layer);
   k.index_put_(cells, k_NGD);

@@ -52,22 +52,35 @@ constexpr int64_t kRowsPerTask = 256;  // fixed, so that sums over rows do not d
 
 int64_t rows_of(const at::Tensor& x) { return x.size(-1) == 0 ? 0 : x.numel() / x.size(-1); }
 
-Normed normed_by_rows(const at::Tensor& any_x, const at::Tensor& any_weight, const NormConfig& norm) {
+template <class T, class Stored>
+Normed normed_by_rows_of(const at::Tensor& any_x, const at::Tensor& any_weight, const NormConfig& norm) {
+  using Wide = Wide<T>;
   const at::Tensor x = any_x.contiguous(), weight = any_weight.contiguous();
   std::vector<int64_t> shape = x.sizes().vec();
   shape.back() = 1;
-  Normed out{at::empty(x.sizes(), x.options()), at::empty(shape, x.options())};
-  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rms_norm", [&] {
-    const rows::RmsNormForward<scalar_t> work{x.const_data_ptr<scalar_t>(),
-                                              weight.const_data_ptr<scalar_t>(),
-                                              out.y.mutable_data_ptr<scalar_t>(),
-                                              out.scale.mutable_data_ptr<scalar_t>(),
-                                              x.size(-1),
-                                              static_cast<scalar_t>(norm.eps),
-                                              static_cast<scalar_t>(norm.weight_offset)};
-    at::parallel_for(0, rows_of(x), kRowsPerTask, [&](int64_t begin, int64_t end) { rows::run(work, begin, end); });
-  });
+  Normed out{at::empty(x.sizes(), x.options()),
+             at::empty(shape, x.options().dtype(c10::CppTypeToScalarType<Wide>::value))};
+  const rows::RmsNormForward<T> work{reinterpret_cast<const T*>(x.const_data_ptr<Stored>()),
+                                     reinterpret_cast<const T*>(weight.const_data_ptr<Stored>()),
+                                     reinterpret_cast<T*>(out.y.mutable_data_ptr<Stored>()),
+                                     out.scale.mutable_data_ptr<Wide>(),
+                                     x.size(-1),
+                                     static_cast<Wide>(norm.eps),
+                                     static_cast<Wide>(norm.weight_offset),
+                                     norm.rounds_last};
+  at::parallel_for(0, rows_of(x), kRowsPerTask, [&](int64_t begin, int64_t end) { rows::run(work, begin, end); });
   return out;
+}
+
+Normed normed_by_rows(const at::Tensor& x, const at::Tensor& weight, const NormConfig& norm) {
+  switch (x.scalar_type()) {
+    case at::kDouble:
+      return normed_by_rows_of<double, double>(x, weight, norm);
+    case at::kBFloat16:
+      return normed_by_rows_of<BFloat16, c10::BFloat16>(x, weight, norm);
+    default:
+      return normed_by_rows_of<float, float>(x, weight, norm);
+  }
 }
 
 Gradients gradients_by_rows(const at::Tensor& any_x, const at::Tensor& any_weight, const at::Tensor& scale,
@@ -98,9 +111,10 @@ Gradients gradients_by_rows(const at::Tensor& any_x, const at::Tensor& any_weigh
   return out;
 }
 
-bool by_rows(const at::Tensor& x, const at::Tensor& weight) {
+bool by_rows(const at::Tensor& x, const at::Tensor& weight, bool backward) {
   const bool wide = x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble;
-  return x.device().is_cpu() && wide && weight.scalar_type() == x.scalar_type();
+  const bool narrow = !backward && x.scalar_type() == at::kBFloat16;
+  return x.device().is_cpu() && (wide || narrow) && weight.scalar_type() == x.scalar_type();
 }
 
 // One node instead of autograd's chain.
@@ -108,7 +122,7 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, double eps,
                             double offset, bool rounds_last) {
     const NormConfig norm{eps, offset, rounds_last};
-    const Normed normed = by_rows(x, weight) ? normed_by_rows(x, weight, norm) : normed_by_aten(x, weight, norm);
+    const Normed normed = by_rows(x, weight, false) ? normed_by_rows(x, weight, norm) : normed_by_aten(x, weight, norm);
     context->save_for_backward({x, weight, normed.scale});
     context->saved_data["offset"] = offset;
     context->saved_data["rounds_last"] = rounds_last;
@@ -117,7 +131,7 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
-    const auto compute = by_rows(saved[0], saved[1]) ? gradients_by_rows : gradients_by_aten;
+    const auto compute = by_rows(saved[0], saved[1], true) ? gradients_by_rows : gradients_by_aten;
     const NormConfig norm{.weight_offset = context->saved_data["offset"].toDouble(),
                           .rounds_last = context->saved_data["rounds_last"].toBool()};
     const Gradients d = compute(saved[0], saved[1], saved[2], gradients[0], norm, context->needs_input_grad(1));

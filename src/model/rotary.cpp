@@ -1,7 +1,6 @@
 // Rotary position embedding (arXiv 2104.09864), half-split layout, with the frequency scalings of Llama 3.1 and of
 // linear position interpolation (arXiv 2306.15595).
 #include <ATen/ATen.h>
-#include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -50,30 +49,37 @@ at::Tensor turned_by_aten(const at::Tensor& x_NHD, const at::Tensor& cos_ND, con
   return out;
 }
 
+template <class T, class Stored>
 at::Tensor turned_by_rows(const at::Tensor& any_x, const at::Tensor& any_cos, const at::Tensor& any_sin, int sign) {
   constexpr int64_t tokens_per_task = 64;
   const at::Tensor x = any_x.stride(2) == 1 ? any_x : any_x.contiguous(), cos = any_cos.contiguous(),
                    sin = any_sin.contiguous();
   at::Tensor out = at::empty(x.sizes(), x.options());
-  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rotate", [&] {
-    const rows::Rotation<scalar_t> work{x.const_data_ptr<scalar_t>(),
-                                        cos.const_data_ptr<scalar_t>(),
-                                        sin.const_data_ptr<scalar_t>(),
-                                        x.stride(0),
-                                        x.stride(1),
-                                        static_cast<scalar_t>(sign),
-                                        out.mutable_data_ptr<scalar_t>(),
-                                        x.size(1),
-                                        cos.size(1)};
-    at::parallel_for(0, x.size(0), tokens_per_task, [&](int64_t begin, int64_t end) { rows::run(work, begin, end); });
-  });
+  const rows::Rotation<T> work{reinterpret_cast<const T*>(x.const_data_ptr<Stored>()),
+                               reinterpret_cast<const T*>(cos.const_data_ptr<Stored>()),
+                               reinterpret_cast<const T*>(sin.const_data_ptr<Stored>()),
+                               x.stride(0),
+                               x.stride(1),
+                               static_cast<Wide<T>>(sign),
+                               reinterpret_cast<T*>(out.mutable_data_ptr<Stored>()),
+                               x.size(1),
+                               cos.size(1)};
+  at::parallel_for(0, x.size(0), tokens_per_task, [&](int64_t begin, int64_t end) { rows::run(work, begin, end); });
   return out;
 }
 
 at::Tensor turn(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, int sign) {
-  const bool wide = x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble;
-  const bool by_rows = x.device().is_cpu() && wide && cos.scalar_type() == x.scalar_type();
-  return by_rows ? turned_by_rows(x, cos, sin, sign) : turned_by_aten(x, cos, sin, sign);
+  if (!x.device().is_cpu() || cos.scalar_type() != x.scalar_type()) return turned_by_aten(x, cos, sin, sign);
+  switch (x.scalar_type()) {
+    case at::kFloat:
+      return turned_by_rows<float, float>(x, cos, sin, sign);
+    case at::kDouble:
+      return turned_by_rows<double, double>(x, cos, sin, sign);
+    case at::kBFloat16:
+      return turned_by_rows<BFloat16, c10::BFloat16>(x, cos, sin, sign);
+    default:
+      return turned_by_aten(x, cos, sin, sign);
+  }
 }
 
 // The gradient of a rotation is the rotation back: one node, nothing of x is kept.

@@ -1,5 +1,6 @@
 #include <torch/library.h>
 
+#include "few_queries.h"
 #include "flash_on_cpu.h"
 #include "scores.h"
 
@@ -22,13 +23,18 @@ std::tuple<at::Tensor, at::Tensor> segment_attention_aten(const at::Tensor& q_BS
     return {at::zeros_like(q_BSHD),
             at::full({batch, queries, heads}, -std::numeric_limits<double>::infinity(), q_BSHD.options().dtype(type))};
   }
+  const bool is_recorded = recorded(q_BSHD, k_BGTD, v_BGTD);
+  if (!is_recorded && few_queries_take(q_BSHD, k_BGTD, v_BGTD)) {
+    return few_queries_attention(q_BSHD, query_length_B, k_BGTD, v_BGTD, length_B, position_BT, alive_BT,
+                                 {scale, softcap, window});
+  }
   const at::Tensor visible_BST = visible_rows(query_length_B, queries, length_B, position_BT, alive_BT, window);
   const at::Tensor blind_BS = visible_BST.any(2).logical_not();
   const auto seen = [&](const at::Tensor& out_BSHD, const at::Tensor& lse_BSH) {
     return std::tuple(out_BSHD.masked_fill(blind_BS.view({batch, queries, 1, 1}), 0).to(q_BSHD.scalar_type()),
                       lse_BSH.masked_fill(blind_BS.unsqueeze(2), -std::numeric_limits<double>::infinity()));
   };
-  if (flash_takes(q_BSHD, softcap) && !recorded(q_BSHD, k_BGTD, v_BGTD)) {
+  if (flash_takes(q_BSHD, softcap) && !is_recorded) {
     const auto [out_BSHD, lse_BSH] = flash_on_cpu(q_BSHD, k_BGTD, v_BGTD, visible_BST, scale);
     return seen(out_BSHD, lse_BSH);
   }

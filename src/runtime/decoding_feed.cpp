@@ -22,6 +22,7 @@ struct Batch {
   at::Tensor last_A;                              // last token of every chunk
   at::Tensor kept_n, kept_slot_n, kept_place_n;   // tokens whose query enters the ring, and where
   int64_t width = 0;
+  bool all_slots = false;  // chunk a is slot a, and there is no other slot
 };
 
 Batch make_batch(const std::vector<Chunk>& chunks, const std::vector<Slot>& slots, int64_t ring, at::Device device) {
@@ -52,6 +53,7 @@ Batch make_batch(const std::vector<Chunk>& chunks, const std::vector<Slot>& slot
     count.push_back(tokens);
     last.push_back(static_cast<int64_t>(id.size()) - 1);
   }
+  batch.all_slots = slot_a.size() == slots.size() && std::is_sorted(slot_a.begin(), slot_a.end());
   const auto tensor = [&](const std::vector<int64_t>& values) { return to_tensor(values, device); };
   batch.id_n = tensor(id);
   batch.slot_n = tensor(slot);
@@ -78,9 +80,14 @@ TokenAttention attend(const Decoding::State& state, const Batch& batch, int64_t 
   const int64_t chunks = batch.slot_A.size(0), heads = q_nHD.size(1), width = q_nHD.size(2),
                 slots = state.cache.slots();
   const AttentionSpec spec = state.decoder.attention(layer);
-  const bool whole =
+  if (batch.width == 1 && batch.all_slots) {
+    const ops::Attended all =
+        ops::segment_attention(q_nHD.unsqueeze(1), batch.count_A, state.cache.view(layer, rows), spec);
+    return {all.out_BSHD.squeeze(1), all.lse_BSH.squeeze(1)};
+  }
+  const bool most =
       batch.width == 1 && 2 * chunks > slots;  // cheaper to attend with idle slots than to copy the others
-  if (whole) {
+  if (most) {
     at::Tensor q_BSHD = q_nHD.new_zeros({slots, 1, heads, width}).index_copy_(0, batch.slot_A, q_nHD.unsqueeze(1));
     const at::Tensor length_B = at::zeros({slots}, batch.slot_A.options()).index_fill_(0, batch.slot_A, 1);
     const ops::Attended all = ops::segment_attention(q_BSHD, length_B, state.cache.view(layer, rows), spec);

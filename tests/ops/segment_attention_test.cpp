@@ -81,6 +81,11 @@ INSTANTIATE_TEST_SUITE_P(
                       CacheShape{.name = "odd_width", .width = 1}, CacheShape{.name = "window", .window = 5},
                       CacheShape{.name = "window_of_one", .window = 1}, CacheShape{.name = "cap", .softcap = 0.8},
                       CacheShape{.name = "dead_rows", .dead_rows = true},
+                      CacheShape{.name = "few", .batch = 19, .queries = 1, .rows = 37},
+                      CacheShape{.name = "few_float", .queries = 2, .width = 64, .dtype = at::kFloat},
+                      CacheShape{.name = "few_window", .queries = 2, .window = 5},
+                      CacheShape{.name = "few_cap", .queries = 4, .groups = 1, .softcap = 0.8},
+                      CacheShape{.name = "few_dead_rows", .batch = 5, .queries = 3, .window = 7, .dead_rows = true},
                       CacheShape{.name = "everything", .batch = 5, .softcap = 1.2, .window = 7, .dead_rows = true}),
     [](const ::testing::TestParamInfo<CacheShape>& one) { return one.param.name; });
 
@@ -108,24 +113,34 @@ at::Tensor composition(const CacheProblem& problem) {
   return at::matmul(scores.masked_fill(hidden, -1e4).softmax(-1), v).transpose(1, 2);
 }
 
-class HalfAttention : public ::testing::TestWithParam<at::ScalarType> {};
+class HalfAttention : public ::testing::TestWithParam<std::tuple<at::ScalarType, int64_t>> {};
 
 TEST_P(HalfAttention, ErrsAtMostTwiceAsMuchAsPlainOperators) {
+  const auto [dtype, queries] = GetParam();
   const CacheProblem problem =
-      random_problem({.name = "half", .batch = 1, .queries = 19, .rows = 37, .width = 16, .dtype = GetParam()});
+      random_problem({.name = "half", .batch = 1, .queries = queries, .rows = 37, .width = 16, .dtype = dtype});
   const at::Tensor exact = plain_attention(problem).out_BSHD;
   const auto error = [&](const at::Tensor& out) { return (out.to(at::kDouble) - exact).abs().max().item<double>(); };
   const ops::Attended attended = attend(problem);
-  EXPECT_EQ(attended.out_BSHD.scalar_type(), GetParam());
+  EXPECT_EQ(attended.out_BSHD.scalar_type(), dtype);
   EXPECT_EQ(attended.lse_BSH.scalar_type(), at::kFloat);
   EXPECT_LE(error(attended.out_BSHD), 2 * error(composition(problem)));
   testing::expect_near(attended.lse_BSH, plain_attention(problem).lse_BSH, 1e-4);
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, HalfAttention, ::testing::Values(at::kBFloat16, at::kHalf),
-                         [](const ::testing::TestParamInfo<at::ScalarType>& one) {
-                           return std::string(c10::toString(one.param));
+INSTANTIATE_TEST_SUITE_P(Types, HalfAttention,
+                         ::testing::Combine(::testing::Values(at::kBFloat16, at::kHalf), ::testing::Values(19, 3)),
+                         [](const auto& one) {
+                           return std::string(c10::toString(std::get<0>(one.param))) + "_" +
+                                  std::to_string(std::get<1>(one.param));
                          });
+
+TEST(SegmentAttentionOp, WhatIsNoNumberShows) {
+  CacheProblem problem = random_problem({.name = "nan", .batch = 1, .queries = 1});
+  problem.query_length_B.fill_(1);
+  problem.kv.k_BGTD.fill_(std::numeric_limits<double>::quiet_NaN());
+  EXPECT_TRUE(attend(problem).out_BSHD.isnan().all().item<bool>());
+}
 
 TEST(SegmentAttentionOp, GradientsEqualDifferences) {
   for (const CacheShape& shape :
