@@ -31,8 +31,11 @@ Exit codes: 0 done, 2 usage, 3 bad model or data file, 5 out of memory, 6 cannot
 
 void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 
-struct Run {
-  EvalRunOptions options;
+// A command that runs a model: its options, and the entry point of libbt that carries it out.
+template <class CommandOptions>
+struct WithModel {
+  const char* entry;
+  CommandOptions options = {};
   void declare(CLI::App& app) {
     tools::CliFields flags(app);
     options.fields(flags);
@@ -40,33 +43,7 @@ struct Run {
   int run() const {
     options.validate();
     check_files(options);
-    return tools::launch("bt_app_eval", &options, options.device);
-  }
-};
-
-struct Score {
-  ScoreOptions options;
-  void declare(CLI::App& app) {
-    tools::CliFields flags(app);
-    options.fields(flags);
-  }
-  int run() const {
-    options.validate();
-    check_files(options);
-    return tools::launch("bt_app_score", &options, options.device);
-  }
-};
-
-struct MeasurePerplexity {
-  PerplexityOptions options;
-  void declare(CLI::App& app) {
-    tools::CliFields flags(app);
-    options.fields(flags);
-  }
-  int run() const {
-    options.validate();
-    check_files(options);
-    return tools::launch("bt_app_perplexity", &options, options.device);
+    return tools::launch(entry, &options, options.place.device);
   }
 };
 
@@ -196,9 +173,9 @@ int run_tool(int argc, char** argv) {
   app.set_version_flag("--version", tools::version_text("bt-eval"));
   app.footer(kExamples);
   std::string log_level = "info";
-  Run run;
-  Score score;
-  MeasurePerplexity perplexity;
+  WithModel<EvalRunOptions> run{"bt_app_eval"};
+  WithModel<ScoreOptions> score{"bt_app_score"};
+  WithModel<PerplexityOptions> perplexity{"bt_app_perplexity"};
   Grade grade;
   Compare compare;
   ListTasks list;

@@ -54,7 +54,7 @@ int run_tool(int argc, char** argv) {
   set_log_level(log_level);
   options.validate();
   check_files(options);
-  return tools::launch("bt_app_generate", &options, options.device);
+  return tools::launch("bt_app_generate", &options, options.place.device);
 }
 
 }  // namespace

@@ -28,14 +28,7 @@ int evaluate(const EvalRunOptions& options) {
   run.start_time = unix_time();
   run.started = file_time(run.start_time);
   run.options = harness_options(options);
-  const InferenceModel model = open_inference_model({.model = options.model,
-                                                     .latent = options.latent,
-                                                     .allow_other_backbone = options.allow_other_backbone,
-                                                     .chat = {options.chat, options.system},
-                                                     .load = options.load,
-                                                     .device = options.device,
-                                                     .dtype = options.dtype,
-                                                     .threads = options.threads});
+  const InferenceModel model = open_inference_model(options.place);
   run.model = &model;
   std::vector<TaskResult> results;
   for (const std::string& name : options.tasks) results.push_back(evaluate_task(model, find_task(name), run.options));

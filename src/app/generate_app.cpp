@@ -104,14 +104,7 @@ GenerationOptions generation_options(const GenerateOptions& options) {
 int generate_answers(const GenerateOptions& options) {
   std::vector<Json> lines;
   if (!options.interactive) lines = read_lines(options);
-  InferenceModel model = open_inference_model({.model = options.model,
-                                               .latent = options.latent,
-                                               .allow_other_backbone = options.allow_other_backbone,
-                                               .chat = {options.chat, options.system},
-                                               .load = options.load,
-                                               .device = options.device,
-                                               .dtype = options.dtype,
-                                               .threads = options.threads});
+  InferenceModel model = open_inference_model(options.place);
   if (options.interactive) return answer_lines(model, generation_options(options), options.max_new_tokens);
   std::optional<Trace> trace;
   if (!options.trace.empty()) trace.emplace(model);

@@ -25,13 +25,7 @@ std::vector<std::string> read_documents(const std::string& path) {
 
 int measure(const PerplexityOptions& options) {
   const std::vector<std::string> documents = read_documents(options.input);
-  const InferenceModel model = open_inference_model({.model = options.model,
-                                                     .latent = options.latent,
-                                                     .allow_other_backbone = options.allow_other_backbone,
-                                                     .load = options.load,
-                                                     .device = options.device,
-                                                     .dtype = options.dtype,
-                                                     .threads = options.threads});
+  const InferenceModel model = open_inference_model(options.place);
   const SlidingWindow window{options.context, options.stride, options.batch_size};
   const Perplexity measured = measure_perplexity(model, documents, window);
   std::fputs(perplexity_text(model, window, measured).c_str(), stdout);

@@ -25,13 +25,7 @@ void log_total(const std::vector<TextScore>& scores, const std::string& output) 
 
 int score_file(const ScoreOptions& options) {
   std::vector<Json> lines = read_json_lines(options.input);
-  const InferenceModel model = open_inference_model({.model = options.model,
-                                                     .latent = options.latent,
-                                                     .allow_other_backbone = options.allow_other_backbone,
-                                                     .load = options.load,
-                                                     .device = options.device,
-                                                     .dtype = options.dtype,
-                                                     .threads = options.threads});
+  const InferenceModel model = open_inference_model(options.place);
   std::vector<ScoreRequest> requests;
   for (size_t i = 0; i < lines.size(); ++i) {
     requests.push_back(read_score_request(model, lines[i], str(options.input, ": object ", i + 1)));

@@ -31,6 +31,6 @@ void LoadBenchOptions::fields(OptionFields& f) {
   f.field("threads", threads, {.help = "CPU threads; 0: one per core", .min = 0, .max = 1024});
 }
 
-void check_files(const LoadBenchOptions& options) { need_model(options.model, ""); }
+void check_files(const LoadBenchOptions& options) { need_model({.model = options.model}); }
 
 }  // namespace bt

@@ -10,7 +10,7 @@
 namespace bt {
 
 void EvalRunOptions::fields(OptionFields& f) {
-  model_fields(f, model, latent, allow_other_backbone);
+  model_fields(f, place);
   f.field("tasks", tasks, {.help = "names, separated by commas (bt-eval tasks lists them)", .required = true});
   f.field("data", data, {.help = "folder that holds the tasks' data files", .required = true});
   f.field("out", out, {.help = "folder for results_*.json and samples_*.jsonl", .required = true});
@@ -21,9 +21,8 @@ void EvalRunOptions::fields(OptionFields& f) {
           {.help = "longest completion; default: the task's own", .min = 1, .max = 1 << 20});
   f.field("prompt_template", prompt_template,
           {.help = "prompt of the _sft tasks; default: the one the model was trained with"});
-  chat_fields(f, chat, system);
-  load_field(f, load);
-  machine_fields(f, device, dtype, threads);
+  chat_fields(f, place.chat);
+  machine_fields(f, place);
 }
 
 void EvalRunOptions::validate() const {
@@ -32,31 +31,28 @@ void EvalRunOptions::validate() const {
     find_task(name);
     if (!seen.insert(name).second) fail_usage({.what = "a task is named twice", .where = "--tasks", .found = name});
   }
-  check_chat(chat, system);
-  check_device(device);
+  check_place(place);
 }
 
 void ScoreOptions::fields(OptionFields& f) {
-  model_fields(f, model, latent, allow_other_backbone);
+  model_fields(f, place);
   f.field("input", input, {.help = "JSON Lines: {\"ids\": [...]} or {\"text\": \"...\"}", .required = true});
   f.field("output", output, {.help = "the same lines with logprobs, sum and ppl", .required = true});
   f.field("batch_size", batch_size, {.help = "sequences scored at once", .min = 1, .max = 1 << 16});
-  load_field(f, load);
-  machine_fields(f, device, dtype, threads);
+  machine_fields(f, place);
 }
 
-void ScoreOptions::validate() const { check_device(device); }
+void ScoreOptions::validate() const { check_place(place); }
 
 void PerplexityOptions::fields(OptionFields& f) {
-  model_fields(f, model, latent, allow_other_backbone);
+  model_fields(f, place);
   f.field("input", input,
           {.help = "a text, or JSON Lines (.jsonl): {\"text\": \"...\"}, a document a line", .required = true});
   f.field("output", output, {.help = "file for the figures as JSON"});
   f.field("context", context, {.help = "tokens that the model sees at once", .min = 2, .max = 1 << 30});
   f.field("stride", stride, {.help = "tokens by which the window moves on", .min = 1, .max = 1 << 30});
   f.field("batch_size", batch_size, {.help = "windows scored at once", .min = 1, .max = 1 << 16});
-  load_field(f, load);
-  machine_fields(f, device, dtype, threads);
+  machine_fields(f, place);
 }
 
 void PerplexityOptions::validate() const {
@@ -66,23 +62,23 @@ void PerplexityOptions::validate() const {
                 .expected = str("1 to ", context - 1),
                 .found = str(stride)});
   }
-  check_device(device);
+  check_place(place);
 }
 
 void check_files(const EvalRunOptions& options) {
-  need_model(options.model, options.latent);
+  need_model(options.place);
   for (const std::string& name : options.tasks) {
     need_file(options.data + "/" + find_task(name).data_file, "the data of " + name);
   }
 }
 
 void check_files(const PerplexityOptions& options) {
-  need_model(options.model, options.latent);
+  need_model(options.place);
   need_file(options.input, "the input");
 }
 
 void check_files(const ScoreOptions& options) {
-  need_model(options.model, options.latent);
+  need_model(options.place);
   need_file(options.input, "the input");
 }
 

@@ -6,11 +6,11 @@
 namespace bt {
 
 void GenerateOptions::fields(OptionFields& f) {
-  model_fields(f, model, latent, allow_other_backbone);
+  model_fields(f, place);
   f.field("prompt", prompt, {.help = "text to continue"});
   f.field("input", input, {.help = "JSON Lines instead: {\"prompt\": \"...\"} or {\"ids\": [...]}"});
   f.field("interactive", interactive, {.help = "read prompts from standard input, a line each; Ctrl-C ends an answer"});
-  chat_fields(f, chat, system);
+  chat_fields(f, place.chat);
   f.field("output", output, {.help = "file for JSON Lines; default: standard output"});
   f.field("trace", trace, {.help = "folder for trace.jsonl: rows chosen and size of the rewrite at every boundary"});
   f.field("max_new_tokens", max_new_tokens, {.help = "longest answer", .min = 1, .max = 1 << 20});
@@ -25,8 +25,7 @@ void GenerateOptions::fields(OptionFields& f) {
   f.field("seed", seed, {.help = "of the sampling", .min = 0});
   f.field("json", json, {.help = "print an object instead of the text"});
   f.field("batch_size", batch_size, {.help = "sequences decoded at once", .min = 1, .max = 1 << 16});
-  load_field(f, load);
-  machine_fields(f, device, dtype, threads);
+  machine_fields(f, place);
 }
 
 void GenerateOptions::validate() const {
@@ -41,12 +40,11 @@ void GenerateOptions::validate() const {
                 .where = "command line",
                 .expected = "no --json, --output or --trace"});
   }
-  check_chat(chat, system);
-  check_device(device);
+  check_place(place);
 }
 
 void check_files(const GenerateOptions& options) {
-  need_model(options.model, options.latent);
+  need_model(options.place);
   if (!options.input.empty()) need_file(options.input, "the input");
 }
 

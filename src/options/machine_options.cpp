@@ -8,10 +8,11 @@
 
 namespace bt {
 
-void model_fields(OptionFields& f, std::string& model, std::string& latent, bool& allow_other_backbone) {
-  f.field("model", model, {.help = "Hugging Face folder of the decoder", .required = true});
-  f.field("latent", latent, {.help = "folder of a trained latent method, or PEFT's; without it the decoder alone"});
-  f.field("allow_other_backbone", allow_other_backbone,
+void model_fields(OptionFields& f, ModelPlace& place) {
+  f.field("model", place.model, {.help = "Hugging Face folder of the decoder", .required = true});
+  f.field("latent", place.latent,
+          {.help = "folder of a trained latent method, or PEFT's; without it the decoder alone"});
+  f.field("allow_other_backbone", place.allow_other_backbone,
           {.help = "attach the method to other weights of the same shape than it was trained on"});
 }
 
@@ -27,21 +28,30 @@ void machine_fields(OptionFields& f, std::string& device, std::string& dtype, in
   f.field("threads", threads, {.help = "CPU threads; 0: one per core", .min = 0, .max = 1024});
 }
 
-void chat_fields(OptionFields& f, std::string& chat, std::string& system) {
-  std::vector<std::string> names = {"none", "auto"};
-  names.insert(names.end(), chat_template_names().begin(), chat_template_names().end());
-  f.field("chat", chat,
-          {.help = "prompts are a user's message in this chat template; auto: the one in the model's folder",
-           .choices = std::move(names)});
-  f.field("system", system, {.help = "system message of the chat template; default: its own"});
+void machine_fields(OptionFields& f, ModelPlace& place) {
+  load_field(f, place.load);
+  machine_fields(f, place.device, place.dtype, place.threads);
 }
 
-void check_chat(const std::string& chat, const std::string& system) {
-  if (chat != "none" || system.empty()) return;
+void chat_fields(OptionFields& f, ChatForm& chat) {
+  std::vector<std::string> names = {"none", "auto"};
+  names.insert(names.end(), chat_template_names().begin(), chat_template_names().end());
+  f.field("chat", chat.name,
+          {.help = "prompts are a user's message in this chat template; auto: the one in the model's folder",
+           .choices = std::move(names)});
+  f.field("system", chat.system, {.help = "system message of the chat template; default: its own"});
+}
+
+namespace {
+
+void check_chat(const ChatForm& chat) {
+  if (chat.name != "none" || chat.system.empty()) return;
   fail_usage({.what = "a system message needs a chat template",
               .where = "--system",
               .next_step = "name the template with --chat, or --chat auto"});
 }
+
+}  // namespace
 
 void check_device(const std::string& device) {
   const bool numbered = device.starts_with("cuda:") && device.size() > 5 && device.size() <= 8 &&
@@ -50,9 +60,14 @@ void check_device(const std::string& device) {
   fail_usage({.what = "unknown device", .where = "--device", .expected = "cpu, cuda, cuda:N or auto", .found = device});
 }
 
-void need_model(const std::string& model, const std::string& latent) {
-  need_file(model + "/config.json", "the model's config");
-  need_folder(latent, "the latent method's folder");
+void check_place(const ModelPlace& place) {
+  check_chat(place.chat);
+  check_device(place.device);
+}
+
+void need_model(const ModelPlace& place) {
+  need_file(place.model + "/config.json", "the model's config");
+  need_folder(place.latent, "the latent method's folder");
 }
 
 void need_file(const std::string& path, const std::string& what) {

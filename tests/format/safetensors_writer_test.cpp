@@ -11,15 +11,12 @@
 namespace bt {
 namespace {
 
+using test::bytes_of;
 using test::expect_error;
 using test::names_in;
 using test::read_text;
 using test::TempFolder;
 using test::write_text;
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
 
 TEST(SafetensorsWriter, PiecesGiveTheFileThatWholeTensorsGive) {
   const TempFolder folder;

@@ -36,11 +36,11 @@ TEST(EvalRunOptions, RefuseUnknownAndRepeatedTasks) {
 TEST(EvalRunOptions, RefuseUnknownDevices) {
   EvalRunOptions options;
   for (const char* good : {"auto", "cpu", "cuda", "cuda:0", "cuda:15"}) {
-    options.device = good;
+    options.place.device = good;
     EXPECT_EQ(message_of([&] { options.validate(); }, ExitCode::usage), "") << good;
   }
   for (const char* bad : {"gpu", "cuda:", "cuda:x", "cuda:1234", ""}) {
-    options.device = bad;
+    options.place.device = bad;
     EXPECT_THAT(message_of([&] { options.validate(); }, ExitCode::usage), HasSubstr("device")) << bad;
   }
 }
@@ -56,10 +56,10 @@ TEST(PerplexityOptions, RefuseAStrideThatLeavesTokensWithoutContext) {
 
 TEST(CheckFiles, NameTheMissingModelAndData) {
   EvalRunOptions options;
-  options.model = "/nowhere";
+  options.place.model = "/nowhere";
   EXPECT_THAT(message_of([&] { check_files(options); }, ExitCode::bad_file), HasSubstr("/nowhere/config.json"));
   ScoreOptions score;
-  score.model = "/nowhere";
+  score.place.model = "/nowhere";
   EXPECT_THAT(message_of([&] { check_files(score); }, ExitCode::bad_file), HasSubstr("/nowhere/config.json"));
 }
 

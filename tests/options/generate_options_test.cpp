@@ -19,14 +19,14 @@ ExitCode code_of(const GenerateOptions& options) {
 
 GenerateOptions with_prompt() {
   GenerateOptions options;
-  options.model = BT_SOURCE_DIR "/no_such_model";
+  options.place.model = BT_SOURCE_DIR "/no_such_model";
   options.prompt = "Once";
   return options;
 }
 
 TEST(GenerateOptions, InteractivePromptsAreASourceThatWritesTextOnly) {
   GenerateOptions options;
-  options.model = "/nowhere";
+  options.place.model = "/nowhere";
   options.interactive = true;
   EXPECT_NO_THROW(options.validate());
   options.json = true;
@@ -48,7 +48,7 @@ TEST(GenerateOptions, NeedOneSourceOfPrompts) {
 TEST(GenerateOptions, NameAnUnknownDeviceBeforeFilesAreRead) {
   GenerateOptions options = with_prompt();
   EXPECT_EQ(code_of(options), ExitCode::bad_file);
-  options.device = "gpu";
+  options.place.device = "gpu";
   EXPECT_EQ(code_of(options), ExitCode::usage);
 }
 

@@ -10,6 +10,7 @@
 #include "bt/latent/method.h"
 #include "bt/latent/saved_method.h"
 #include "bt/model/decoder.h"
+#include "bt/options/model_place.h"
 #include "bt/text/boundaries.h"
 #include "bt/text/tokenizer.h"
 
@@ -20,12 +21,6 @@ struct TrainingText {
   std::string prompt_template;  // "{question}\n"
   bool add_bos = false;
   bool strip_calculator = false;  // GSM8K's <<48/2=24>> were removed
-};
-
-// How a user's text becomes a prompt (bt/text/chat_template.h).
-struct ChatForm {
-  std::string name = "none";  // of a template; none: the text as it is; auto: the template in the model's folder
-  std::string system;         // empty: the template's own message, if it has one
 };
 
 struct InferenceModel {
@@ -50,17 +45,6 @@ struct InferenceModel {
   std::vector<int32_t> encode_prompt(std::string_view text) const;
   // Rows that the method's latents may add to a sequence's cache, at most.
   int64_t latent_rows(int64_t prompt_tokens, int64_t new_tokens) const;
-};
-
-struct ModelPlace {
-  std::string model;                  // Hugging Face folder
-  std::string latent;                 // folder of a trained method; empty: none
-  bool allow_other_backbone = false;  // attach it to other weights of the same shape than it was trained on
-  ChatForm chat = {};
-  std::string load = "read";  // mmap | read (bt/format/load_mode.h)
-  std::string device = "auto";
-  std::string dtype = "float32";
-  int64_t threads = 0;  // 0: LibTorch's own choice
 };
 
 // Opens everything without gradients. ExitCode::bad_file for missing or malformed files, or a method made for another

@@ -6,20 +6,17 @@
 #include <vector>
 
 #include "bt/core/option_fields.h"
+#include "bt/options/model_place.h"
 
 namespace bt {
 
 struct GenerateOptions final : Options {
-  std::string model;   // Hugging Face folder
-  std::string latent;  // folder of a trained latent method; empty: the model alone
-  bool allow_other_backbone = false;
+  ModelPlace place;
   std::string prompt;             // one text; or
   std::string input;              // JSON Lines: {"prompt": "..."} or {"ids": [...]}
   std::string output;             // JSON Lines; empty: standard output
   std::string trace;              // folder for trace.jsonl; empty: none
   bool interactive = false;       // prompts from standard input, a line each
-  std::string chat = "none";      // none, auto, or a name of bt/text/chat_template.h
-  std::string system;             // system message of the chat template
   std::vector<std::string> stop;  // a flag of its own (--stop, repeatable): a text may hold commas
   std::vector<int64_t> stop_token;
   int64_t max_new_tokens = 256;
@@ -31,10 +28,6 @@ struct GenerateOptions final : Options {
   int64_t seed = 0;
   bool json = false;  // an object instead of text for `prompt`
   int64_t batch_size = 8;
-  std::string load = "read";  // mmap | read: how weights are read
-  std::string device = "auto";
-  std::string dtype = "float32";
-  int64_t threads = 0;
   void fields(OptionFields& f) override;
   // ExitCode::usage for none or several of prompt, input and interactive, or an unknown device.
   void validate() const override;
