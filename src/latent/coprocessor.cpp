@@ -1,48 +1,124 @@
-#include "bt/latent/coprocessor.h"
-
+// Differentiable Cache Augmentation (arXiv 2412.17747): a decoder reads the backbone's cache and N soft tokens; its
+// outputs are latent embeddings for the frozen backbone.
 #include <ATen/ATen.h>
 
-#include "bt/ops/dense_attention.h"
+#include <cmath>
+
+#include "adapters.h"
+#include "bt/core/error.h"
+#include "bt/core/strings.h"
+#include "bt/ops/ops.h"
+#include "methods.h"
 
 namespace bt {
+namespace {
 
-Coprocessor::Coprocessor(const Decoder& backbone, int64_t count, c10::TensorOptions options, uint64_t seed)
-    : count_(count),
-      weights_(make_backbone(backbone.config, options, seed, /*trainable=*/true)),
-      soft_({{.name = "soft_tokens", .shape = {count, backbone.config.hidden_size}, .value = 0.02, .decay = false},
-             {.name = "latent_scale", .shape = {1}, .init = ParameterInfo::Init::ones, .decay = false}},
-            options) {
-  at::NoGradGuard no_grad;
-  soft_.initialise(seed);
-  soft_.leaf("latent_scale").copy_(backbone.embedding.detach().square().mean().sqrt() * embedding_scale(backbone));
-  copy_layers_(weights_.decoder, backbone);
+constexpr const char* kSoftTokens = "soft_tokens";
+constexpr const char* kLatentScale = "latent_scale";
+constexpr const char* kOutput = "output";
+
+// The coprocessor's own shape: where it is none of the backbone's, layers, key/value heads and head width still are,
+// since it reads the backbone's keys and values.
+ModelConfig coprocessor_config(const DcaOptions& options, ModelConfig config) {
+  if (options.coprocessor != "scratch") return config;
+  config.hidden_size = options.width.value_or(config.hidden_size);
+  config.intermediate_size = options.feed_forward.value_or(config.intermediate_size);
+  config.heads = options.heads.value_or(config.heads);
+  if (config.heads % config.kv_heads != 0) {
+    fail_usage({.what = "the coprocessor's query heads do not share the backbone's key/value heads evenly",
+                .where = "latent.heads",
+                .expected = str("a multiple of ", config.kv_heads),
+                .found = str(config.heads)});
+  }
+  return config;
 }
 
-at::Tensor Coprocessor::latents_BMK(const PrefixCache& prefix, const at::Tensor& end_B) const {
-  const Decoder& decoder = weights_.decoder;
-  const int64_t branches = end_B.size(0), rows = prefix.position_T.size(0);
-  const at::Tensor branch_N = at::arange(branches, end_B.options()).repeat_interleave(count_);
-  const at::Tensor place_N = at::arange(count_, end_B.options()).repeat({branches});
-  const at::Tensor end_N = end_B.index_select(0, branch_N);
-  const at::Tensor position_N = prefix.position_T.index_select(0, end_N - 1) + 1 + place_N;
-  const Rotary angles = rotary(decoder.config, position_N, decoder.embedding.scalar_type());
-  const at::Tensor in_prefix_NT = at::arange(rows, end_B.options()).unsqueeze(0) < end_N.unsqueeze(1);
-  const at::Tensor own_NN =
-      (branch_N.unsqueeze(1) == branch_N.unsqueeze(0)).logical_and(place_N.unsqueeze(0) <= place_N.unsqueeze(1));
-  const at::Tensor position_T = at::cat({prefix.position_T, position_N});
-  at::Tensor x_NC = soft_.leaf("soft_tokens").index_select(0, place_N);
-  for (int64_t layer = 0; layer < decoder.config.layers; ++layer) {
-    const AttentionSpec spec = decoder.attention(layer);
-    at::Tensor visible_NT = at::cat({in_prefix_NT, own_NN}, 1);
-    if (spec.window > 0)
-      visible_NT = visible_NT.logical_and(position_N.unsqueeze(1) - position_T.unsqueeze(0) < spec.window);
-    const Qkv qkv = project_qkv(decoder, layer, x_NC, angles);
-    const size_t l = static_cast<size_t>(layer);
-    const at::Tensor out_NHD = ops::dense_attention(qkv.q_NHD, at::cat({prefix.k_TGD[l], qkv.k_NGD}),
-                                                    at::cat({prefix.v_TGD[l], qkv.v_NGD}), visible_NT, spec);
-    x_NC = finish_layer(decoder, layer, x_NC, out_NHD);
+std::vector<ParameterInfo> parameter_infos(const DcaOptions& options, const ModelConfig& own, int64_t backbone_width) {
+  std::vector<ParameterInfo> infos =
+      options.coprocessor == "lora" ? adapter_parameters(own, options.targets, options.rank) : layer_parameters(own);
+  infos.push_back(
+      {.name = kSoftTokens, .shape = {options.latents, own.hidden_size}, .value = options.deviation, .decay = false});
+  infos.push_back({.name = kLatentScale, .shape = {1}, .init = ParameterInfo::Init::ones, .decay = false});
+  if (own.hidden_size != backbone_width)
+    infos.push_back({.name = kOutput,
+                     .shape = {backbone_width, own.hidden_size},
+                     .value = 1.0 / std::sqrt(static_cast<double>(own.hidden_size))});
+  return infos;
+}
+
+class Coprocessor final : public Method, public Append {
+ public:
+  Coprocessor(const DcaOptions& options, const MethodContext& context)
+      : options_(options),
+        config_(coprocessor_config(options, context.model)),
+        has_output_(config_.hidden_size != context.model.hidden_size),
+        store_(parameter_infos(options, config_, context.model.hidden_size), context.options) {
+    store_.initialise(context.seed);
+    if (!on_backbone()) layers_ = layers_of(config_, store_);
   }
-  return (soft_.leaf("latent_scale") * final_hidden(decoder, x_NC)).view({branches, count_, -1});
+
+  std::string_view name() const override { return "dca"; }
+  Effects effects() const override { return {.append = this}; }
+  ParameterStore* parameters() override { return &store_; }
+  AppendKind kind() const override { return AppendKind::from_cache; }
+  int64_t count() const override { return options_.latents; }
+
+  BranchOptions branches() const override {
+    return {.shape = {.latents = options_.latents,
+                      .ahead = options_.ahead,
+                      .shifts_positions = options_.positions == "shift"},
+            .places = options_.places,
+            .min_lag = options_.train_lag[0],
+            .max_lag = options_.train_lag[1]};
+  }
+
+  void start_from(const Decoder& backbone) override {
+    at::NoGradGuard no_grad;
+    const at::Tensor size = backbone.embedding.square().mean(at::kDouble).sqrt() * embedding_scale(backbone);
+    store_.leaf(kLatentScale).copy_(size);
+    if (options_.coprocessor == "copy") copy_layers_(layers_, backbone);
+  }
+
+  at::Tensor latents_RMK(const Decoder& backbone, const PrefixCache& prefix) const override {
+    const Decoder decoder = on_backbone() ? with_adapters(backbone, store_, options_.targets,
+                                                          options_.alpha / static_cast<double>(options_.rank))
+                                          : layers_;
+    const at::Tensor soft_MC = store_.leaf(kSoftTokens);
+    const int64_t places = prefix.end_R.size(0), latents = count();
+    const at::Tensor place_M = at::arange(latents, prefix.end_R.options());
+    const ops::Branches branches{prefix.sequence_R, prefix.end_R,
+                                 prefix.position_R.unsqueeze(1) + place_M.unsqueeze(0)};
+    const Rotary angles = rotary(config_, branches.position_RS.flatten(), soft_MC.scalar_type());
+    const auto by_place = [&](const at::Tensor& x_NHD) {
+      return x_NHD.view({places, latents, x_NHD.size(1), x_NHD.size(2)});
+    };
+    at::Tensor x_NC = soft_MC.repeat({places, 1});
+    for (int64_t layer = 0; layer < config_.layers; ++layer) {
+      const Qkv qkv = project_qkv(decoder, layer, x_NC, angles);
+      const at::Tensor out_RMHD =
+          ops::branch_attention(by_place(qkv.q_NHD), by_place(qkv.k_NGD), by_place(qkv.v_NGD), branches,
+                                prefix.layers[static_cast<size_t>(layer)], decoder.attention(layer));
+      x_NC = finish_layer(decoder, layer, x_NC, out_RMHD.flatten(0, 1));
+    }
+    at::Tensor z_NC = final_hidden(decoder, x_NC);
+    if (has_output_) z_NC = at::linear(z_NC, store_.leaf(kOutput));
+    return (store_.leaf(kLatentScale) * z_NC).view({places, latents, -1});
+  }
+
+ private:
+  bool on_backbone() const { return options_.coprocessor == "lora"; }
+
+  DcaOptions options_;
+  ModelConfig config_;
+  bool has_output_;
+  ParameterStore store_;
+  Decoder layers_;  // copy, scratch: made of the store's leaves
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_dca(const DcaOptions& options, const MethodContext& context) {
+  return std::make_unique<Coprocessor>(options, context);
 }
 
 }  // namespace bt

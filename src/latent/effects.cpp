@@ -9,8 +9,13 @@ at::Tensor Append::embeddings_MK(at::TensorList /*parameters*/) const {
   return {};
 }
 
-at::Tensor Append::latents_BMK(const PrefixCache& /*prefix*/, const at::Tensor& /*end_B*/) const {
+at::Tensor Append::latents_RMK(const Decoder& /*decoder*/, const PrefixCache& /*prefix*/) const {
   BT_ASSERT(!"an appending method of kind `from_cache` computes its latents");
+  return {};
+}
+
+BranchOptions Append::branches() const {
+  BT_ASSERT(!"an appending method of kind `from_cache` says where it trains");
   return {};
 }
 

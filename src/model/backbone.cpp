@@ -65,7 +65,7 @@ std::vector<Norm> norms(const ModelConfig& c) {
 
 }  // namespace
 
-std::vector<ParameterInfo> backbone_parameters(const ModelConfig& c) {
+std::vector<ParameterInfo> layer_parameters(const ModelConfig& c) {
   using Init = ParameterInfo::Init;
   std::vector<ParameterInfo> infos;
   const auto add = [&](std::string name, std::vector<int64_t> shape, Init init, double value, bool decay) {
@@ -75,7 +75,6 @@ std::vector<ParameterInfo> backbone_parameters(const ModelConfig& c) {
   const auto add_norm = [&](std::string name, int64_t width) {
     add(std::move(name), {width}, Init::constant, 1 - c.norm.weight_offset, false);
   };
-  add(kEmbedding, {c.vocab_size, c.hidden_size}, Init::normal, c.initializer_range, false);
   for (int64_t layer = 0; layer < c.layers; ++layer) {
     for (const Projection& p : projections(c)) {
       const double deviation = c.initializer_range * (p.writes_residual ? residual : 1.0);
@@ -85,14 +84,23 @@ std::vector<ParameterInfo> backbone_parameters(const ModelConfig& c) {
     for (const Norm& norm : norms(c)) add_norm(layer_name(layer, str(norm.name, ".weight")), norm.width);
   }
   add_norm(kFinalNorm, c.hidden_size);
-  if (!c.tie_word_embeddings) add(kHead, {c.vocab_size, c.hidden_size}, Init::normal, c.initializer_range, true);
   return infos;
 }
 
-Decoder decoder_of(const ModelConfig& config, const ParameterStore& store) {
+std::vector<ParameterInfo> backbone_parameters(const ModelConfig& c) {
+  const auto table = [&](const char* name, bool decay) {
+    return ParameterInfo{
+        .name = name, .shape = {c.vocab_size, c.hidden_size}, .value = c.initializer_range, .decay = decay};
+  };
+  std::vector<ParameterInfo> infos = {table(kEmbedding, false)};
+  for (ParameterInfo& info : layer_parameters(c)) infos.push_back(std::move(info));
+  if (!c.tie_word_embeddings) infos.push_back(table(kHead, true));
+  return infos;
+}
+
+Decoder layers_of(const ModelConfig& config, const ParameterStore& store) {
   Decoder decoder;
   decoder.config = config;
-  decoder.embedding = store.leaf(kEmbedding);
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     LayerWeights weights;
     for (const Norm& norm : norms(config)) {
@@ -105,6 +113,12 @@ Decoder decoder_of(const ModelConfig& config, const ParameterStore& store) {
     decoder.layers.push_back(std::move(weights));
   }
   decoder.final_norm = store.leaf(kFinalNorm);
+  return decoder;
+}
+
+Decoder decoder_of(const ModelConfig& config, const ParameterStore& store) {
+  Decoder decoder = layers_of(config, store);
+  decoder.embedding = store.leaf(kEmbedding);
   decoder.head = config.tie_word_embeddings ? decoder.embedding : store.leaf(kHead);
   return decoder;
 }

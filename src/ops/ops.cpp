@@ -41,6 +41,16 @@ AttentionGradients segment_attention_backward(const at::Tensor& d_out_BSHD, cons
   return {q, k, v};
 }
 
+at::Tensor branch_attention(const at::Tensor& q_RSHD, const at::Tensor& k_RSGD, const at::Tensor& v_RSGD,
+                            const Branches& branches, const KvView& prefix, const AttentionSpec& spec) {
+  static const auto op = find<std::tuple<at::Tensor, at::Tensor>(
+      const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+      const at::Tensor&, const at::Tensor&, const at::Tensor&, double, double, int64_t)>("bt::branch_attention");
+  return std::get<0>(op.call(q_RSHD, k_RSGD, v_RSGD, branches.position_RS, prefix.k_BGTD, prefix.v_BGTD,
+                             prefix.position_BT, branches.sequence_R, branches.end_R, spec.scale, spec.softcap,
+                             spec.window));
+}
+
 at::Tensor attention_mass(const at::Tensor& q_BSHD, const at::Tensor& lse_BSH, const at::Tensor& query_length_B,
                           const at::Tensor& voters_B, const KvView& kv, const AttentionSpec& spec) {
   static const auto op =

@@ -11,6 +11,14 @@ TORCH_LIBRARY(bt, m) {
       "Tensor position, Tensor? alive, float scale, float softcap, int window, Tensor out, Tensor lse) "
       "-> (Tensor d_q, Tensor d_k, Tensor d_v)");
   m.def(
+      "branch_attention(Tensor q, Tensor k, Tensor v, Tensor position, Tensor prefix_k, Tensor prefix_v, "
+      "Tensor prefix_position, Tensor sequence, Tensor end, float scale, float softcap, int window) "
+      "-> (Tensor out, Tensor lse)");
+  m.def(
+      "branch_attention_backward(Tensor d_out, Tensor q, Tensor k, Tensor v, Tensor position, Tensor prefix_k, "
+      "Tensor prefix_v, Tensor prefix_position, Tensor sequence, Tensor end, float scale, float softcap, int window, "
+      "Tensor out, Tensor lse) -> (Tensor d_q, Tensor d_k, Tensor d_v)");
+  m.def(
       "attention_mass(Tensor q, Tensor lse, Tensor query_length, Tensor voters, Tensor k, Tensor length, Tensor "
       "position, "
       "Tensor? alive, float scale, float softcap, int window) -> Tensor");

@@ -5,6 +5,7 @@
 
 #include "boundary_event.h"
 #include "bt/ops/ops.h"
+#include "bt/runtime/method_plan.h"
 #include "decoding_state.h"
 
 namespace bt {
@@ -131,6 +132,24 @@ void evict(Decoding::State& state, const Firing& firing) {
   }
 }
 
+// [E, M, K], from the slots' caches as they stand.
+at::Tensor latents_of(const Decoding::State& state, const std::vector<int64_t>& at_slots) {
+  const at::Device device = state.decoder.embedding.device();
+  const at::Tensor slot_E = to_tensor(at_slots, device);
+  std::vector<int64_t> end, position;
+  for (const int64_t at : at_slots) {
+    end.push_back(state.rows[0][static_cast<size_t>(at)]);
+    position.push_back(state.slots[static_cast<size_t>(at)].position);
+  }
+  PrefixCache prefix;
+  for (int64_t layer = 0; layer < state.cache.layers(); ++layer)
+    prefix.layers.push_back(state.cache.view(layer, std::max<int64_t>(1, longest(state, layer, at_slots)), slot_E));
+  prefix.sequence_R = at::arange(slot_E.size(0), slot_E.options());
+  prefix.end_R = to_tensor(end, device);
+  prefix.position_R = to_tensor(position, device);
+  return state.effects.append->latents_RMK(state.decoder, prefix);
+}
+
 }  // namespace
 
 Decoding::State::State(const Decoder& decoder_in, const Method* method_in, const BoundaryTable& table_in,
@@ -156,7 +175,7 @@ Decoding::State::State(const Decoder& decoder_in, const Method* method_in, const
   }
   const ParameterStore* store = method != nullptr ? method->parameters() : nullptr;
   if (store != nullptr) parameters = store->stacked();
-  if (effects.append != nullptr) {
+  if (effects.append != nullptr && !appends_from_cache(method)) {
     std::vector<at::Tensor> shared;
     for (const ParameterInfo& info : store->infos()) {
       if (info.layers == 0) shared.push_back(store->leaf(info.name).detach());
@@ -179,14 +198,23 @@ void Decoding::State::act(const std::vector<int64_t>& at_slots) {
     slot.step_tokens = 0;
     ++slot.events;
   }
-  if (effects.append == nullptr) return;
+  if (effects.append != nullptr) append_latents(at_slots);
+}
+
+void Decoding::State::append_latents(const std::vector<int64_t>& at_slots) {
+  const Append& append = *effects.append;
+  const bool from_cache = appends_from_cache(method);
+  if (from_cache) latents_MC = latents_of(*this, at_slots).flatten(0, 1).to(decoder.embedding.scalar_type());
   std::vector<Chunk> latents;
-  for (const int64_t at : at_slots) {
-    Chunk chunk{at, {}};
-    for (int64_t m = 0; m < effects.append->count(); ++m) chunk.ids.push_back(static_cast<int32_t>(-1 - m));
+  for (size_t e = 0; e < at_slots.size(); ++e) {
+    Chunk chunk{at_slots[e], {}};
+    const int64_t first = from_cache ? static_cast<int64_t>(e) * append.count() : 0;
+    for (int64_t m = 0; m < append.count(); ++m) chunk.ids.push_back(static_cast<int32_t>(-1 - first - m));
     latents.push_back(std::move(chunk));
   }
   feed(latents);
+  if (!from_cache || append.branches().shape.shifts_positions) return;
+  for (const int64_t at : at_slots) slots[static_cast<size_t>(at)].position -= append.count();
 }
 
 }  // namespace bt

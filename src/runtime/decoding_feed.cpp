@@ -47,7 +47,7 @@ Batch make_batch(const std::vector<Chunk>& chunks, const std::vector<Slot>& slot
       id.push_back(chunk.ids[static_cast<size_t>(s)]);
       slot.push_back(chunk.slot);
       offset.push_back(s);
-      position.push_back(state.tokens + s);
+      position.push_back(state.position + s);
     }
     slot_a.push_back(chunk.slot);
     count.push_back(tokens);
@@ -151,6 +151,7 @@ void Decoding::State::feed(const std::vector<Chunk>& chunks) {
     Slot& slot = slots[static_cast<size_t>(chunks[a].slot)];
     slot.logits_V = logits_AV[static_cast<int64_t>(a)];
     slot.tokens += static_cast<int64_t>(chunks[a].ids.size());
+    slot.position += static_cast<int64_t>(chunks[a].ids.size());
     slot.step_tokens += static_cast<int64_t>(chunks[a].ids.size());
   }
 }

@@ -15,7 +15,8 @@ struct Slot {
   bool live = false;
   DecodingRequest request;
   std::optional<BoundaryScanner> scanner;
-  int64_t tokens = 0;  // fed so far, latents included: the next position
+  int64_t tokens = 0;    // fed so far, latents included
+  int64_t position = 0;  // of the next token
   int64_t generated = 0;
   int64_t previous_cut = 0, events = 0;
   int64_t step_tokens = 0;  // of the open step, in the query ring
@@ -43,7 +44,7 @@ struct Decoding::State {
   int64_t ring = 0;                        // newest queries kept per slot (R); 0: nobody votes
   at::Tensor ring_q_LBRHD, ring_lse_LBRH;
   std::vector<at::Tensor> parameters;  // stacked, without gradient
-  at::Tensor latents_MC;               // of an appending method
+  at::Tensor latents_MC;               // of an appending method; where they come from the cache, those of this event
 
   State(const Decoder& decoder_in, const Method* method_in, const BoundaryTable& table_in,
         const TriggerOptions& trigger_in, std::vector<int32_t> eos_in, const DecodingShape& shape,
@@ -53,6 +54,7 @@ struct Decoding::State {
   void feed(const std::vector<Chunk>& chunks);
   // The method acts on the slots' caches as they stand.
   void act(const std::vector<int64_t>& at_slots);
+  void append_latents(const std::vector<int64_t>& at_slots);
 };
 
 }  // namespace bt

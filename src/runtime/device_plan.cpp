@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "bt/core/error.h"
+#include "bt/data/branches.h"
 
 namespace bt {
 namespace {
@@ -106,7 +107,7 @@ std::vector<int64_t> fill_tokens(const Plan& plan, DevicePlan& out, at::Device d
     for (int64_t at = segment.begin; at < segment.end; ++at) {
       const size_t source = static_cast<size_t>(at);
       packed_of[source] = static_cast<int64_t>(ids.size());
-      if (plan.targets[source] >= 0) {
+      if (plan.targets[source] >= 0 && plan.branches.empty()) {
         supervised.push_back(packed_of[source]);
         target.push_back(plan.targets[source]);
         depth.push_back(segment.depth);
@@ -126,6 +127,42 @@ std::vector<int64_t> fill_tokens(const Plan& plan, DevicePlan& out, at::Device d
   return packed_of;
 }
 
+void fill_branches(const Plan& plan, DevicePlan& out, at::Device device) {
+  const auto count = static_cast<int64_t>(plan.branches.size());
+  const BranchShape& shape = plan.branch_shape;
+  const int64_t own = shape.latents + shape.ahead;
+  std::vector<int64_t> sequence, read, join, position, ahead_id, supervised, target, plain;
+  for (const PlanBranch& branch : plan.branches) {
+    const PlanSequence& text = plan.sequences[static_cast<size_t>(branch.sequence)];
+    sequence.push_back(branch.sequence);
+    read.push_back(branch.read_end);
+    join.push_back(branch.join_end);
+    for (int64_t s = 0; s < own; ++s) {
+      const bool is_back = s >= shape.latents && !shape.shifts_positions;
+      position.push_back(branch.join_end + s - (is_back ? shape.latents : 0));
+    }
+    for (int64_t a = 0; a < shape.ahead; ++a) {
+      const int64_t at = text.begin + branch.join_end + a;
+      const int64_t id = at < text.end ? plan.ids[static_cast<size_t>(at)] : 0;
+      if (predicts(plan, branch, a)) {
+        supervised.push_back(static_cast<int64_t>(ahead_id.size()));
+        target.push_back(id);
+        plain.push_back(at - 1);  // of one segment each, texts are packed as they stand in the plan
+      }
+      ahead_id.push_back(id);
+    }
+  }
+  out.supervised_M = to_tensor(supervised, device);
+  out.target_M = to_tensor(target, device);
+  out.branches = {.shape = shape,
+                  .sequence_R = to_tensor(sequence, device),
+                  .read_R = to_tensor(read, device),
+                  .join_R = to_tensor(join, device),
+                  .position_RS = to_tensor(position, device, {count, own}),
+                  .ahead_id_RA = to_tensor(ahead_id, device, {count, shape.ahead}),
+                  .plain_M = to_tensor(plain, device)};
+}
+
 }  // namespace
 
 DevicePlan to_device(const Plan& plan, at::Device device) {
@@ -138,6 +175,7 @@ DevicePlan to_device(const Plan& plan, at::Device device) {
     token = out.depths.back().token_end;
     if (depth == 0) out.live_begin = token;
   }
+  if (!plan.branches.empty()) fill_branches(plan, out, device);
   return out;
 }
 

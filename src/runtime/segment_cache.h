@@ -20,11 +20,12 @@ class SegmentCache {
   // Returns the chosen rows (undefined without a rewrite).
   at::Tensor act(int64_t depth, at::TensorList parameters, bool cut, const at::Tensor* replay_EW);
 
+  // The rows written up to a depth, of the sequences alive there.
+  KvView view(int64_t depth) const;
+
   double rewrite_size() const { return size_.value(); }
 
  private:
-  KvView view(int64_t depth) const;
-
   const DevicePlan& plan_;
   const Effects& effects_;
   int64_t layer_;

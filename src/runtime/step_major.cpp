@@ -2,10 +2,26 @@
 // operator; it is the reference for the layer-major order and runs every method.
 #include <ATen/ATen.h>
 
+#include "bt/runtime/method_plan.h"
 #include "orders.h"
 #include "segment_cache.h"
 
 namespace bt {
+namespace {
+
+// Latents from the caches as they stand, for the sequences that the depth's events belong to.
+at::Tensor latents_after(const Pass& pass, int64_t depth, const std::vector<SegmentCache>& caches) {
+  const DepthPlan& at_depth = pass.plan.depths[static_cast<size_t>(depth)];
+  PrefixCache prefix;
+  for (const SegmentCache& cache : caches) prefix.layers.push_back(cache.view(depth));
+  prefix.end_R = at_depth.rows_B.narrow(0, 0, at_depth.events);
+  prefix.sequence_R = at::arange(at_depth.events, prefix.end_R.options());
+  const at::Tensor position_RT = pass.plan.position_BT.narrow(0, 0, at_depth.events);
+  prefix.position_R = position_RT.gather(1, prefix.end_R.unsqueeze(1)).squeeze(1);
+  return pass.effects.append->latents_RMK(pass.decoder, prefix);
+}
+
+}  // namespace
 
 Hidden step_major(const Pass& pass) {
   const DevicePlan& plan = pass.plan;
@@ -17,12 +33,13 @@ Hidden step_major(const Pass& pass) {
   Hidden out;
   out.rows.resize(static_cast<size_t>(layers));
   std::vector<at::Tensor> hidden;
+  at::Tensor latents_RMK;  // that the next depth begins with
   for (int64_t depth = 0; depth < static_cast<int64_t>(plan.depths.size()); ++depth) {
     const DepthPlan& at_depth = plan.depths[static_cast<size_t>(depth)];
     const int64_t tokens = at_depth.token_end - at_depth.token_begin;
     const Rotary here{rotary_N.cos.narrow(0, at_depth.token_begin, tokens),
                       rotary_N.sin.narrow(0, at_depth.token_begin, tokens)};
-    at::Tensor x_NC = pass.inputs_NC(at_depth.token_begin, at_depth.token_end);
+    at::Tensor x_NC = pass.inputs_NC(at_depth.token_begin, at_depth.token_end, latents_RMK);
     for (int64_t layer = 0; layer < layers; ++layer) {
       if (depth > 0) x_NC = pass.steered(x_NC, layer);
       const at::Tensor out_NHD =
@@ -36,6 +53,7 @@ Hidden step_major(const Pass& pass) {
                                                                      pass.cut_at(depth), pass.replayed(layer, depth));
       if (rows.defined()) out.rows[static_cast<size_t>(layer)].push_back(rows);
     }
+    if (appends_from_cache(pass.method)) latents_RMK = latents_after(pass, depth, caches);
   }
   out.supervised_MC = at::cat(hidden).index_select(0, plan.supervised_M);
   for (const SegmentCache& cache : caches) out.rewrite_size.push_back(cache.rewrite_size());

@@ -5,19 +5,28 @@
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
 #include "bt/runtime/linear_cross_entropy.h"
+#include "bt/runtime/method_plan.h"
 #include "orders.h"
 
 namespace bt {
 namespace {
 
-void check_exact(const Method* method, const Effects& effects, Order order) {
-  if (order != Order::layer_major || effects.append == nullptr || effects.append->kind() == AppendKind::known) return;
-  fail_usage({.what = str("method '", method->name(),
-                          "' computes its latents from the running pass, which is not exact layer by layer"),
-              .where = "train.order",
-              .expected = "step_major",
-              .found = "layer_major",
-              .next_step = "set train.order: step_major"});
+// What branches predict, by the decoder alone.
+Hidden without_latents(const Pass& pass) {
+  DevicePlan plain = pass.plan;
+  plain.supervised_M = plain.branches.plain_M;
+  plain.supervised_in_prompt = plain.supervised_M.size(0);
+  return layer_major({pass.decoder, pass.method, pass.effects, plain, pass.options});
+}
+
+Hidden run(const Pass& pass) {
+  if (!pass.plan.branches.empty()) return pass.effects.append != nullptr ? branch_pass(pass) : without_latents(pass);
+  if (appends_from_cache(pass.method)) {
+    // Training goes by branches; the layers of the next step wait for all layers of the one before.
+    BT_ASSERT(!at::GradMode::is_enabled());
+    return step_major(pass);
+  }
+  return pass.options.order == Order::layer_major ? layer_major(pass) : step_major(pass);
 }
 
 }  // namespace
@@ -37,15 +46,17 @@ std::vector<at::Tensor> Pass::shared_parameters() const {
   return shared;
 }
 
-at::Tensor Pass::inputs_NC(int64_t begin, int64_t end) const {
+at::Tensor Pass::inputs_NC(int64_t begin, int64_t end, const at::Tensor& latents_RMK) const {
   const at::Tensor id_N = plan.id_N.narrow(0, begin, end - begin);
   if (effects.append == nullptr) return embed(decoder, id_N);
   const at::Tensor latent_n = (id_N < 0).nonzero().squeeze(1);
   const at::Tensor x_NC = embed(decoder, id_N.clamp_min(0));
   if (latent_n.numel() == 0) return x_NC;
-  const at::Tensor embeddings_MK = effects.append->embeddings_MK(shared_parameters());
-  return x_NC.index_copy(0, latent_n,
-                         embeddings_MK.index_select(0, -1 - id_N.index_select(0, latent_n)).to(x_NC.scalar_type()));
+  const at::Tensor latents_nC =
+      latents_RMK.defined()
+          ? latents_RMK.flatten(0, 1)
+          : effects.append->embeddings_MK(shared_parameters()).index_select(0, -1 - id_N.index_select(0, latent_n));
+  return x_NC.index_copy(0, latent_n, latents_nC.to(x_NC.scalar_type()));
 }
 
 at::Tensor Pass::steered(const at::Tensor& x_NC, int64_t layer) const {
@@ -64,11 +75,10 @@ const at::Tensor* Pass::replayed(int64_t layer, int64_t depth) const {
 Forward teacher_forced(const Decoder& decoder, const Method* method, const DevicePlan& plan,
                        const ForwardOptions& options) {
   const Effects effects = method != nullptr ? method->effects() : Effects{};
-  check_exact(method, effects, options.order);
   check_length(decoder.config, plan.rows);
   const Decoder attached = method != nullptr ? method->attach(decoder) : decoder;
   const Pass pass{attached, method, effects, plan, options};
-  Hidden hidden = options.order == Order::layer_major ? layer_major(pass) : step_major(pass);
+  Hidden hidden = run(pass);
   const at::Tensor final_MC = final_hidden(attached, hidden.supervised_MC);
   const CrossEntropy entropy =
       linear_cross_entropy(final_MC, attached.head, plan.target_M, attached.config.logit_softcap, options.loss_scale);

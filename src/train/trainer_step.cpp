@@ -98,7 +98,7 @@ void Trainer::accumulate(const std::vector<std::vector<Example>>& batches, StepR
   std::vector<Plan> plans;
   int64_t supervised = 0;
   for (const std::vector<Example>& batch : batches) {
-    plans.push_back(plan_batch(setup_, batch));
+    plans.push_back(plan_batch(setup_, batch, state_.step));
     supervised += plans.back().supervised_tokens;
     state_.tokens += plans.back().tokens();
     state_.flops += flops(plans.back());
@@ -150,7 +150,7 @@ ValidationReport Trainer::validate() const {
     const auto at = [&](size_t index) {
       return examples.begin() + static_cast<std::ptrdiff_t>(std::min(index, count));
     };
-    const Plan plan = plan_batch(setup_, {at(begin), at(begin + batch_size)});
+    const Plan plan = plan_batch(setup_, {at(begin), at(begin + batch_size)}, kValidationDraw);
     const Forward forward =
         teacher_forced(setup_.decoder(), setup_.method.get(), to_device(plan, setup_.device()), forward_options(1));
     nll += forward.nll_M.sum(at::kDouble).item<double>();

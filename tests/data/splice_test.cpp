@@ -20,7 +20,7 @@ Plan plan_of(bool before) {
 }
 
 TEST(Splice, PutsLatentsBehindEveryBoundaryTokenAndMovesItsPrediction) {
-  const Plan plan = with_latents(plan_of(false), 2, false);
+  const Plan plan = with_latents(plan_of(false), {.count = 2});
   EXPECT_EQ(plan.ids, (std::vector<int32_t>{9, 10, -1, -2, 11, kNewline, -1, -2, 12}));
   EXPECT_EQ(plan.positions, (std::vector<int32_t>{0, 1, 2, 3, 4, 5, 6, 7, 8}));
   EXPECT_EQ(plan.targets, (std::vector<int32_t>{-1, -1, -1, 11, kNewline, -1, -1, 12, -1}));
@@ -29,9 +29,29 @@ TEST(Splice, PutsLatentsBehindEveryBoundaryTokenAndMovesItsPrediction) {
 }
 
 TEST(Splice, BeforeTheBoundaryTokenTheNextTokenIsAlreadyChosen) {
-  const Plan plan = with_latents(plan_of(true), 1, true);
+  const Plan plan = with_latents(plan_of(true), {.count = 1, .before_boundary_token = true});
   EXPECT_EQ(plan.ids, (std::vector<int32_t>{9, -1, 10, 11, -1, kNewline, 12}));
   EXPECT_EQ(plan.targets, (std::vector<int32_t>{-1, -1, 11, kNewline, -1, 12, -1}));
+}
+
+TEST(Splice, SegmentsBeginWithTheLatentsOfTheEventBeforeThem) {
+  const Plan plan = with_latents(plan_of(false), {.count = 2, .shifts_positions = false, .keeps_segments = true});
+  EXPECT_EQ(plan.ids, (std::vector<int32_t>{9, 10, -1, -2, 11, kNewline, -1, -2, 12}));
+  EXPECT_EQ(plan.positions, (std::vector<int32_t>{0, 1, 2, 3, 2, 3, 4, 5, 4}));
+  ASSERT_EQ(plan.segments.size(), 3u);
+  std::vector<int64_t> begins, prefixes, rows, steps;
+  for (const Segment& segment : plan.segments) {
+    begins.push_back(segment.begin);
+    prefixes.push_back(segment.prefix_end);
+  }
+  for (const PlanEvent& event : plan.events) {
+    rows.push_back(event.rows);
+    steps.push_back(event.step_begin);
+  }
+  EXPECT_EQ(begins, (std::vector<int64_t>{0, 2, 6}));
+  EXPECT_EQ(prefixes, begins);
+  EXPECT_EQ(rows, (std::vector<int64_t>{2, 6}));
+  EXPECT_EQ(steps, (std::vector<int64_t>{0, 4}));
 }
 
 }  // namespace

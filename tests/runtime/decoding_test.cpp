@@ -45,6 +45,13 @@ std::unique_ptr<Method> make(const Case& c, const ModelConfig& config) {
     options.deviation = 0.5;
     return make_method("pause", options, context);
   }
+  if (c.method.starts_with("dca")) {
+    DcaOptions options;
+    options.latents = 2;
+    options.deviation = 0.5;
+    options.positions = c.method == "dca" ? "shift" : "keep";
+    return make_method("dca", options, context);
+  }
   if (c.method == "steer") {
     SteerOptions options;
     auto method = make_method("steer", options, context);
@@ -75,6 +82,7 @@ class Decode : public ::testing::TestWithParam<Case> {
   std::map<int64_t, std::vector<double>> teacher_forced_scores() {
     const Plan plan = plan_for(method_.get(), batch_, table_, trigger_, {testing::kEos});
     const DevicePlan device = to_device(plan, at::kCPU);
+    const at::NoGradGuard no_grad;
     const Forward forward = teacher_forced(backbone_.decoder, method_.get(), device, {.order = Order::step_major});
     std::map<int64_t, std::vector<std::pair<int64_t, double>>> found;
     for (int64_t m = 0; m < device.supervised_M.size(0); ++m) {
@@ -158,7 +166,14 @@ INSTANTIATE_TEST_SUITE_P(
         Case{.name = "evict", .method = "evict"},
         Case{.name = "evict_window", .method = "evict", .attention_window = 6},
         Case{.name = "steer", .method = "steer"}, Case{.name = "pause", .method = "pause"},
-        Case{.name = "pause_before", .method = "pause", .before_newline = true}),
+        Case{.name = "pause_before", .method = "pause", .before_newline = true}, Case{.name = "dca", .method = "dca"},
+        Case{.name = "dca_keep", .method = "dca_keep"},
+        Case{.name = "dca_before", .method = "dca", .before_newline = true},
+        Case{.name = "dca_keep_window_inside_prompt",
+             .method = "dca_keep",
+             .inside_prompt = true,
+             .softcap = 1.5,
+             .attention_window = 6}),
     [](const ::testing::TestParamInfo<Case>& one) { return one.param.name; });
 
 TEST(Decoding, RefusesWhatDoesNotFit) {

@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "bt/runtime/method_plan.h"
 #include "bt/runtime/teacher_forced.h"
 #include "support/tiny.h"
 
@@ -16,6 +17,11 @@ std::unique_ptr<Method> small_method(const std::string& name, const ModelConfig&
       if (name == "recent_only") small.rows.recall = 0;
       return small;
     }();
+  if (auto* dca = dynamic_cast<DcaOptions*>(options.get())) {
+    dca->latents = 4;
+    dca->ahead = 24;
+    dca->places = 8;
+  }
   return make_method(name, *options, testing::tiny_context(config, at::kFloat));
 }
 
@@ -39,9 +45,11 @@ class Overfitting : public ::testing::TestWithParam<std::string> {};
 TEST_P(Overfitting, GetsBelowTheFrozenBackbone) {
   const ModelConfig config = testing::tiny_config(2);
   const Backbone backbone = testing::tiny_backbone(config, false, at::kFloat);
-  const DevicePlan plan = to_device(
-      make_plan(testing::random_batch(3, {.sequences = 3}), testing::tiny_table(), {}, {testing::kEos}), at::kCPU);
   const auto method = small_method(GetParam(), config);
+  method->start_from(backbone.decoder);
+  const DevicePlan plan = to_device(training_plan_for(method.get(), testing::random_batch(3, {.sequences = 3}),
+                                                      testing::tiny_table(), {}, {testing::kEos}, {}),
+                                    at::kCPU);
   const auto loss_with = [&](const Method* which) {
     return teacher_forced(backbone.decoder, which, plan, {.loss_scale = 0.05}).loss;
   };
@@ -51,7 +59,7 @@ TEST_P(Overfitting, GetsBelowTheFrozenBackbone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Methods, Overfitting,
-                         ::testing::Values("bt", "recent_only", "constant_rewrite", "lora", "steer"),
+                         ::testing::Values("bt", "recent_only", "constant_rewrite", "lora", "steer", "dca"),
                          [](const ::testing::TestParamInfo<std::string>& one) { return one.param; });
 
 }  // namespace

@@ -17,8 +17,6 @@ struct Example {
   int64_t source = 0;               // index in the data set; keys the random numbers of this sequence
 };
 
-enum class SegmentKind : uint8_t { step, latent, branch };
-
 // A run of tokens that attends to its parent chain and, causally, to itself.
 struct Segment {
   int32_t sequence = 0;        // of Plan::sequences
@@ -27,7 +25,6 @@ struct Segment {
   int64_t prefix_end = 0;      // rows [0, prefix_end) of the parent chain are visible
   int64_t begin = 0, end = 0;  // packed token range
   int32_t event = -1;          // boundary event after the last token; -1: none
-  SegmentKind kind = SegmentKind::step;
 };
 
 struct PlanSequence {
@@ -45,6 +42,20 @@ struct PlanEvent {
   int64_t rows = 0;                   // entries in the cache
 };
 
+// A place where a text is left for latents and a copy of its next tokens (bt/data/branches.h).
+struct PlanBranch {
+  int32_t sequence = 0;
+  int64_t read_end = 0;  // the method reads the tokens before it
+  int64_t join_end = 0;  // the latents stand after the tokens before it; at least read_end
+};
+
+// What all branches share.
+struct BranchShape {
+  int64_t latents = 0;           // N
+  int64_t ahead = 0;             // A: tokens predicted after the latents; fewer where the text ends
+  bool shifts_positions = true;  // tokens after latents count on from them; else latents take no position
+};
+
 // Sequences are ordered by falling number of segments (stable), so that the sequences alive at a depth are a prefix.
 struct Plan {
   std::vector<int32_t> ids, positions, targets;  // targets: the next token's id, or -1 where nothing is predicted
@@ -52,7 +63,9 @@ struct Plan {
   std::vector<Segment> segments;     // grouped by depth, then by sequence
   std::vector<int64_t> depth_begin;  // segments of depth d: [depth_begin[d], depth_begin[d + 1])
   std::vector<PlanEvent> events;     // in segment order
-  int64_t supervised_tokens = 0;
+  std::vector<PlanBranch> branches;  // by sequence, then by place; with them `targets` is what a branch may predict
+  BranchShape branch_shape;
+  int64_t supervised_tokens = 0;  // predictions in the loss, of branches alone where there are some
   int64_t tokens() const { return static_cast<int64_t>(ids.size()); }
   int64_t depths() const { return static_cast<int64_t>(depth_begin.size()) - 1; }
 };

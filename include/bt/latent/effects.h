@@ -12,6 +12,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "bt/data/branches.h"
+#include "bt/model/decoder.h"
+#include "bt/ops/kv_view.h"
+
 namespace bt {
 
 // The cache of a batch of events as row choosers see it. No gradient.
@@ -69,14 +73,16 @@ class Evict {
   virtual at::Tensor keep(const EventRows& events) const = 0;
 };
 
-// The frozen decoder's cache of one text, per layer: what a coprocessor reads.
+// The frozen decoder's caches that a coprocessor reads, and R places to read them up to.
 struct PrefixCache {
-  std::vector<at::Tensor> k_TGD, v_TGD;  // keys after RoPE
-  at::Tensor position_T;                 // int64
+  std::vector<KvView> layers;  // one of every layer of the decoder, over the same sequences; no gradient
+  at::Tensor sequence_R;       // int64
+  at::Tensor end_R;            // int64: rows [0, end) of the sequence
+  at::Tensor position_R;       // int64: of the first latent
 };
 
 // Latents enter as embeddings after a boundary token and take positions of their own.
-enum class AppendKind { known, from_cache, recurrent };
+enum class AppendKind { known, from_cache };
 class Append {
  public:
   virtual ~Append() = default;
@@ -84,9 +90,11 @@ class Append {
   virtual int64_t count() const = 0;
   // known: the M embeddings, [M, K], differentiable in `parameters` (the method's parameters without layers).
   virtual at::Tensor embeddings_MK(at::TensorList parameters) const;
-  // from_cache: the latents of B branches, [B, M, K]; branch b reads the rows of the prefix before end_B[b] (int64) and
-  // its latents take the positions that follow. Differentiable in the method's own parameters.
-  virtual at::Tensor latents_BMK(const PrefixCache& prefix, const at::Tensor& end_B) const;
+  // from_cache: the latents of every place, [R, M, K]. Differentiable in the method's own parameters. `decoder`: the
+  // frozen one whose caches these are.
+  virtual at::Tensor latents_RMK(const Decoder& decoder, const PrefixCache& prefix) const;
+  // from_cache: where training leaves its texts.
+  virtual BranchOptions branches() const;
 };
 
 // Adds a direction to the residual stream that enters a layer, at every token after a sequence's first boundary.

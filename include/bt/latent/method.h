@@ -34,6 +34,8 @@ class Method {
   virtual void load_weights(const std::string& folder);
   // The decoder as this method runs it: adapters are attached here. Default: as it is.
   virtual Decoder attach(const Decoder& decoder) const { return decoder; }
+  // Takes initial values from the backbone; once, before a training that starts anew.
+  virtual void start_from(const Decoder& /*backbone*/) {}
   // Measures what the method needs of a decoder before training: `keys` and `values` of one layer, [rows, G, D].
   virtual bool wants_calibration() const { return false; }
   virtual void calibrate(int64_t /*layer*/, const at::Tensor& /*k_RGD*/, const at::Tensor& /*v_RGD*/) {}

@@ -98,6 +98,10 @@ Backbone outline_backbone(const std::string& folder, at::ScalarType dtype, bool 
 // Writes config.json and model.safetensors (temporary names, sync, rename) in the weights' dtype; a tied head is stored
 // once. Makes the folder; leaves other files alone. ExitCode::io.
 void save_backbone(const Backbone& backbone, const std::string& folder);
+// What runs on hidden states alone: the weights of the layers and of the last norm, and the decoder made of them, whose
+// embedding and head are undefined.
+std::vector<ParameterInfo> layer_parameters(const ModelConfig& config);
+Decoder layers_of(const ModelConfig& config, const ParameterStore& parameters);
 // Copies every weight but embedding and head from one decoder into another of the same config.
 void copy_layers_(Decoder& into, const Decoder& from);
 // Replaces the decoder's tensors: copies of the decoder made before keep the old ones.

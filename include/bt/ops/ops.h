@@ -1,8 +1,8 @@
 // The operators of cache methods. Each is registered as torch.ops.bt.<name>, in readable ATen for every device; CUDA
 // kernels override them where built. All are differentiable in their floating inputs unless said otherwise.
 //
-// Axes: B sequences (or E events), S query tokens, H query heads, G key/value heads (H a multiple of G), T cached rows,
-// D head width, W chosen rows, C = 2 * G * D.
+// Axes: B sequences (or E events, or R branches), S query tokens, H query heads, G key/value heads (H a multiple of G),
+// T cached rows, D head width, W chosen rows, C = 2 * G * D.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -34,6 +34,20 @@ struct AttentionGradients {
 AttentionGradients segment_attention_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD,
                                               const at::Tensor& query_length_B, const KvView& kv,
                                               const AttentionSpec& spec, const Attended& attended);
+
+// Short sequences that go on from a place in a cached text, each without sight of the others.
+struct Branches {
+  at::Tensor sequence_R;   // int64: sequence of the cache; equal ones side by side
+  at::Tensor end_R;        // int64: rows [0, end) of it are visible; 0: none
+  at::Tensor position_RS;  // int64: of the branch's own rows
+};
+
+// Attention on branches (arXiv 2412.17747, section 2.2): row s of a branch sees its rows of the cache and rows 0 … s of
+// its own branch, both within the spec's window; the two parts are merged by their log-sum-exp. Rows of k_RSGD and
+// v_RSGD are right-padded as q_RSHD. The cache is frozen: it must carry no gradient. Memory: about 4 Mi scores at a
+// time, which are computed again for the gradient; time is least where the ends of a sequence's branches ascend.
+at::Tensor branch_attention(const at::Tensor& q_RSHD, const at::Tensor& k_RSGD, const at::Tensor& v_RSGD,
+                            const Branches& branches, const KvView& prefix, const AttentionSpec& spec);
 
 // Attention mass of every cached row: mass_BT[b, i] = 1/(V H) * sum over the V voting queries and H heads of the
 // probability given to row i (arXiv 2505.16950, selection of TopK). The voters are the last min(voters_B[b],

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -105,6 +106,23 @@ struct PauseOptions final : MethodOptions {  // `pause`: learned embeddings at b
   bool train_backbone = false;
   double deviation = 0.02;
   void fields(OptionFields& f) override;
+};
+
+struct DcaOptions final : MethodOptions {  // `dca`: a coprocessor's latents after the prompt
+  DcaOptions() { trigger.kind = "none"; }  // at the end of the prompt alone
+  int64_t latents = 32;                    // N
+  int64_t ahead = 16;                      // A
+  int64_t places = 128;                    // M
+  std::string positions = "shift";         // shift | keep
+  std::vector<int64_t> train_lag = {0, 0};
+  std::string coprocessor = "copy";  // copy | lora | scratch
+  int64_t rank = 64;
+  double alpha = 128;
+  std::vector<std::string> targets = {"q", "k", "v", "o", "gate", "up", "down"};
+  std::optional<int64_t> width, feed_forward, heads;  // default: the backbone's
+  double deviation = 0.02;
+  void fields(OptionFields& f) override;
+  void validate() const override;
 };
 
 struct SteerOptions final : MethodOptions {  // `steer`: a learned direction in the residual stream

@@ -28,6 +28,16 @@ struct DepthPlan {
   at::Tensor step_begin_E;  // int64, per event: first row of the step just written (PlanEvent::step_begin)
 };
 
+// The plan's branches: R of them, N latents and A ahead tokens each.
+struct DeviceBranches {
+  BranchShape shape;
+  at::Tensor sequence_R, read_R, join_R;  // int64: rows [0, read) are read, rows [0, join) visible
+  at::Tensor position_RS;                 // int64: of latents, then ahead tokens, S = N + A
+  at::Tensor ahead_id_RA;                 // int64; 0 behind the text's end
+  at::Tensor plain_M;                     // int64: packed token that predicts the same without latents
+  bool empty() const { return !sequence_R.defined(); }
+};
+
 struct DevicePlan {
   int64_t tokens = 0, sequences = 0, rows = 0;  // rows: longest sequence
   int64_t live_begin = 0;                       // tokens before it precede every rewrite
@@ -41,6 +51,7 @@ struct DevicePlan {
   at::Tensor packed_BT;  // int64 [sequences, rows]: packed index of every row; 0 past the sequence's end
   at::Tensor source_B;   // int64: Example::source of every sequence
   std::vector<DepthPlan> depths;
+  DeviceBranches branches;  // with them, supervised_M holds r * A + a, and no token of the texts is supervised
 };
 
 // Cost: one pass over the plan on the host and one copy per tensor.

@@ -3,14 +3,22 @@
 
 #include <vector>
 
-#include "bt/data/plan.h"
+#include "bt/data/branches.h"
 #include "bt/latent/method.h"
 
 namespace bt {
 
 // make_plan for the method's effects: cut at its boundaries where it acts on the cache, latents spliced in where it
-// appends known embeddings, uncut for methods without effects (and for null).
+// appends embeddings, uncut for methods without effects (and for null). A method whose latents come from the cache
+// keeps its segments, and is scored in order step_major.
 Plan plan_for(const Method* method, const std::vector<Example>& batch, const BoundaryTable& table,
               const TriggerOptions& trigger, const std::vector<int32_t>& eos_ids);
+
+// The same for a step of training: branches off uncut texts for a method whose latents come from the cache.
+Plan training_plan_for(const Method* method, const std::vector<Example>& batch, const BoundaryTable& table,
+                       const TriggerOptions& trigger, const std::vector<int32_t>& eos_ids, const BranchDraw& draw);
+
+// Whether latents are computed from the running cache.
+bool appends_from_cache(const Method* method);
 
 }  // namespace bt

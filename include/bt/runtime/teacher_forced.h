@@ -42,8 +42,9 @@ struct Forward {
   std::vector<double> rewrite_size;  // per layer: |delta| / |u| over the chosen entries of the pass (RMS)
 };
 
-// The plan must outlive the loss and its graph. Throws Error(usage) where the order is not exact for the method, naming
-// the option to change.
+// The plan must outlive the loss and its graph. A plan with branches has an order of its own; without a method that
+// appends, its predictions are made by the decoder alone, from the text without latents. A method whose latents come
+// from the cache, on a plan without, is scored step-major, without gradient.
 Forward teacher_forced(const Decoder& decoder, const Method* method, const DevicePlan& plan,
                        const ForwardOptions& options);
 

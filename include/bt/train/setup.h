@@ -41,8 +41,10 @@ TrainingSetup outline_setup(ExperimentOptions options);
 // the user set, for the error.
 at::Device resolve_device(const std::string& name, const std::string& option = "run.device");
 
-// Packs a batch as the method needs it, on the run's device.
-Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch);
+// Packs a batch as the method needs it. `draw`: what places drawn at random depend on beside the run's seed and the
+// example; the step in training, kValidationDraw in validation.
+inline constexpr int64_t kValidationDraw = -1;
+Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch, int64_t draw);
 
 // Parameters, data and memory in words, one fact a line: what --dry-run prints.
 std::string describe_setup(const TrainingSetup& setup);

@@ -1,0 +1,47 @@
+#include "bt/core/error.h"
+#include "bt/core/strings.h"
+#include "bt/options/method_options.h"
+
+namespace bt {
+
+void DcaOptions::fields(OptionFields& f) {
+  common_fields(f);
+  f.field("latents", latents, {.help = "N: embeddings appended at a boundary", .min = 1, .max = 1 << 16});
+  f.field("ahead", ahead, {.help = "A: tokens predicted after the latents in training", .min = 1, .max = 1 << 16});
+  f.field("places", places, {.help = "M: places of augmentation in every text of a training pass", .min = 1});
+  f.field(
+      "positions", positions,
+      {.help = "tokens after the latents count on from them, or as if there were none", .choices = {"shift", "keep"}});
+  f.field("train_lag", train_lag,
+          {.help = "[least, most] tokens by which latents come late in training, drawn for every place", .min = 0});
+  f.field("coprocessor", coprocessor,
+          {.help = "a copy of the backbone, all trained; adapters on it; or layers of its own from scratch",
+           .choices = {"copy", "lora", "scratch"}});
+  f.field("rank", rank, {.help = "lora: rank of the adapters", .min = 1});
+  f.field("alpha", alpha, {.help = "lora: the adapters' output is scaled by alpha / rank", .min = 0});
+  f.field("targets", targets,
+          {.help = "lora: projections that get an adapter", .choices = {"q", "k", "v", "o", "gate", "up", "down"}});
+  f.field("width", width, {.help = "scratch: width; default: the backbone's", .min = 1});
+  f.field("feed_forward", feed_forward,
+          {.help = "scratch: width of the feed-forward; default: the backbone's", .min = 1});
+  f.field("heads", heads, {.help = "scratch: query heads; default: the backbone's", .min = 1});
+  f.field("deviation", deviation, {.help = "standard deviation of the initial soft tokens", .min = 0});
+}
+
+void DcaOptions::validate() const {
+  if (train_lag.size() != 2 || train_lag[0] > train_lag[1]) {
+    fail_usage({.what = "the lags of training are not a range",
+                .where = "latent.train_lag",
+                .expected = "[least, most] with least <= most",
+                .found = train_lag.size() == 2 ? str("[", train_lag[0], ", ", train_lag[1], "]")
+                                               : str(train_lag.size(), " numbers")});
+  }
+  if (coprocessor == "lora" && targets.empty()) {
+    fail_usage({.what = "adapters without a projection to adapt",
+                .where = "latent.targets",
+                .expected = "at least one of q, k, v, o, gate, up, down",
+                .found = "an empty list"});
+  }
+}
+
+}  // namespace bt
