@@ -11,11 +11,18 @@ namespace bt {
 namespace {
 
 void check(const DatasetSpec& spec) {
-  if (spec.too_long != "drop" && spec.too_long != "truncate") {
+  if (spec.too_long != "drop" && spec.too_long != "truncate" && spec.too_long != "split") {
     fail_usage({.what = "unknown policy for long examples",
                 .where = "data.too_long",
-                .expected = "drop or truncate",
+                .expected = "drop, truncate or split",
                 .found = spec.too_long});
+  }
+  if (spec.too_long == "split" && !spec.prompt.empty()) {
+    fail_usage({.what = "only texts without a prompt can be split",
+                .where = "data.prompt",
+                .expected = "an empty template beside data.too_long: split",
+                .found = spec.prompt,
+                .next_step = "set data.prompt: \"\", or data.too_long: truncate"});
   }
   if (spec.max_tokens < 2) {
     fail_usage({.what = "no example fits into so few tokens",
@@ -32,10 +39,14 @@ int64_t supervised_count(const Example& example) {
   return count;
 }
 
-void truncate(Example& example, int64_t length) {
-  example.ids.resize(static_cast<size_t>(length));
-  example.supervised.resize(static_cast<size_t>(length));
-  example.prompt_length = std::min(example.prompt_length, length);
+// Tokens [begin, end) as an example of their own.
+Example piece(const Example& example, int64_t begin, int64_t end) {
+  Example out{.prompt_length = std::clamp<int64_t>(example.prompt_length - begin, 0, end - begin),
+              .source = example.source};
+  out.ids.assign(example.ids.begin() + begin, example.ids.begin() + end);
+  out.supervised.assign(example.supervised.begin() + begin, example.supervised.begin() + end);
+  if (!out.supervised.empty()) out.supervised.front() = 0;
+  return out;
 }
 
 int64_t unknown_count(const Example& example, const Tokenizer& tokenizer) {
@@ -44,21 +55,38 @@ int64_t unknown_count(const Example& example, const Tokenizer& tokenizer) {
   });
 }
 
-void add_example(Dataset& dataset, Example example, const DatasetSpec& spec, const Tokenizer& tokenizer) {
+// False: nothing of it can be learned.
+bool add_whole(Dataset& dataset, Example example, const Tokenizer& tokenizer) {
   DatasetReport& report = dataset.report;
-  example.source = report.records++;
-  const bool too_long = static_cast<int64_t>(example.ids.size()) > spec.max_tokens;
-  if (too_long) truncate(example, spec.max_tokens);
   const int64_t supervised = supervised_count(example);
-  if (supervised == 0 || (too_long && spec.too_long == "drop")) {
-    ++report.dropped;
-    return;
-  }
-  report.truncated += too_long;
+  if (supervised == 0) return false;
   report.tokens += static_cast<int64_t>(example.ids.size());
   report.supervised_tokens += supervised;
   report.unknown_tokens += unknown_count(example, tokenizer);
   dataset.examples.push_back(std::move(example));
+  return true;
+}
+
+void add_example(Dataset& dataset, Example example, const DatasetSpec& spec, const Tokenizer& tokenizer) {
+  DatasetReport& report = dataset.report;
+  example.source = report.records++;
+  const auto length = static_cast<int64_t>(example.ids.size());
+  if (length <= spec.max_tokens) {
+    report.dropped += add_whole(dataset, std::move(example), tokenizer) ? 0 : 1;
+    return;
+  }
+  if (spec.too_long == "drop") {
+    ++report.dropped;
+    return;
+  }
+  if (spec.too_long == "truncate") {
+    const bool is_added = add_whole(dataset, piece(example, 0, spec.max_tokens), tokenizer);
+    ++(is_added ? report.truncated : report.dropped);
+    return;
+  }
+  for (int64_t begin = 0; begin < length; begin += spec.max_tokens)
+    add_whole(dataset, piece(example, begin, std::min(length, begin + spec.max_tokens)), tokenizer);
+  ++report.split;
 }
 
 }  // namespace
@@ -120,7 +148,13 @@ Dataset load_dataset(const DatasetSpec& spec, const Tokenizer& tokenizer) {
   const ExampleMaker maker(spec, tokenizer);
   Dataset dataset;
   for (const std::string& file : spec.files) {
-    dataset.report.sha256.push_back(sha256_hex(read_file(file)));
+    std::string content = read_file(file);
+    dataset.report.sha256.push_back(sha256_hex(content));
+    if (file.ends_with(".txt")) {
+      const Json record = Json::object({{"text", std::move(content)}});
+      add_example(dataset, maker.example(record, file), spec, tokenizer);
+      continue;
+    }
     for_each_record(file, [&](const Json& record, const std::string& where) {
       add_example(dataset, maker.example(record, where), spec, tokenizer);
     });
@@ -139,6 +173,7 @@ std::string DatasetReport::text() const {
                          " of them supervised");
   if (dropped > 0) line += str("; ", dropped, " dropped");
   if (truncated > 0) line += str("; ", truncated, " truncated");
+  if (split > 0) line += str("; ", split, " split");
   if (unknown_tokens > 0) line += str("; ", unknown_tokens, " tokens unknown to the tokenizer");
   return line;
 }

@@ -5,8 +5,6 @@
 #include <cmath>
 
 #include "adapters.h"
-#include "bt/core/error.h"
-#include "bt/core/strings.h"
 #include "bt/ops/ops.h"
 #include "methods.h"
 
@@ -16,22 +14,6 @@ namespace {
 constexpr const char* kSoftTokens = "soft_tokens";
 constexpr const char* kLatentScale = "latent_scale";
 constexpr const char* kOutput = "output";
-
-// The coprocessor's own shape: where it is none of the backbone's, layers, key/value heads and head width still are,
-// since it reads the backbone's keys and values.
-ModelConfig coprocessor_config(const DcaOptions& options, ModelConfig config) {
-  if (options.coprocessor != "scratch") return config;
-  config.hidden_size = options.width.value_or(config.hidden_size);
-  config.intermediate_size = options.feed_forward.value_or(config.intermediate_size);
-  config.heads = options.heads.value_or(config.heads);
-  if (config.heads % config.kv_heads != 0) {
-    fail_usage({.what = "the coprocessor's query heads do not share the backbone's key/value heads evenly",
-                .where = "latent.heads",
-                .expected = str("a multiple of ", config.kv_heads),
-                .found = str(config.heads)});
-  }
-  return config;
-}
 
 std::vector<ParameterInfo> parameter_infos(const DcaOptions& options, const ModelConfig& own, int64_t backbone_width) {
   std::vector<ParameterInfo> infos =
@@ -50,7 +32,7 @@ class Coprocessor final : public Method, public Append {
  public:
   Coprocessor(const DcaOptions& options, const MethodContext& context)
       : options_(options),
-        config_(coprocessor_config(options, context.model)),
+        config_(options.coprocessor_config(context.model)),
         has_output_(config_.hidden_size != context.model.hidden_size),
         store_(parameter_infos(options, config_, context.model.hidden_size), context.options) {
     store_.initialise(context.seed);

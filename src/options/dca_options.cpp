@@ -44,4 +44,18 @@ void DcaOptions::validate() const {
   }
 }
 
+ModelConfig DcaOptions::coprocessor_config(ModelConfig config) const {
+  if (coprocessor != "scratch") return config;
+  config.hidden_size = width.value_or(config.hidden_size);
+  config.intermediate_size = feed_forward.value_or(config.intermediate_size);
+  config.heads = heads.value_or(config.heads);
+  if (config.heads % config.kv_heads != 0) {
+    fail_usage({.what = "the coprocessor's query heads do not share the backbone's key/value heads evenly",
+                .where = "latent.heads",
+                .expected = str("a multiple of ", config.kv_heads),
+                .found = str(config.heads)});
+  }
+  return config;
+}
+
 }  // namespace bt

@@ -22,7 +22,7 @@ void ExperimentOptions::validate() const {
   if (train.validate_every > 0 && data.validation.empty()) {
     fail_usage({.what = "validation without a validation file",
                 .where = "data.validation",
-                .expected = "a JSON Lines file",
+                .expected = "a held-out file",
                 .found = "none",
                 .next_step = "give one, or set train.validate_every: 0"});
   }

@@ -11,14 +11,17 @@
 namespace bt {
 
 void DataOptions::fields(OptionFields& f) {
-  f.field("train", train, {.help = "JSON Lines files to train on", .required = true});
-  f.field("validation", validation, {.help = "held-out JSON Lines files"});
+  f.field("train", train,
+          {.help = "files to train on: JSON Lines, or .txt as one record with the field text", .required = true});
+  f.field("validation", validation, {.help = "held-out files"});
   f.field("prompt", prompt, {.help = "prompt template: {key} stands for an example's field"});
   f.field("response", response, {.help = "response template"});
   f.field("strip_calculator", strip_calculator, {.help = "remove GSM8K's <<48/2=24>> annotations"});
   f.field("add_bos", add_bos, {.help = "put the tokenizer's BOS in front of every example"});
   f.field("max_tokens", max_tokens, {.help = "longest example, in tokens", .min = 2, .max = 1 << 24});
-  f.field("too_long", too_long, {.help = "what becomes of longer ones", .choices = {"drop", "truncate"}});
+  f.field("too_long", too_long,
+          {.help = "what becomes of longer ones; split: several examples, where data.prompt is empty",
+           .choices = {"drop", "truncate", "split"}});
   f.field("answer_only", answer_only, {.help = "the loss counts the response, not the prompt"});
   f.field("length_window", length_window,
           {.help = "batches among which examples are grouped by length; 0: none", .min = 0});

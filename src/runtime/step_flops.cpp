@@ -3,29 +3,10 @@
 #include <algorithm>
 #include <string_view>
 
+#include "layer_flops.h"
+
 namespace bt {
 namespace {
-
-// Weights that multiply every token in one layer.
-struct LayerSizes {
-  int64_t queries, keys, qkv, all;
-};
-
-LayerSizes layer_sizes(const ModelConfig& c) {
-  const int64_t queries = c.heads * c.head_dim, keys = c.kv_heads * c.head_dim;
-  const int64_t qkv = c.hidden_size * (queries + 2 * keys);
-  return {queries, keys, qkv, qkv + queries * c.hidden_size + 3 * c.hidden_size * c.intermediate_size};
-}
-
-// Rows that a query at a position sees, itself included.
-int64_t visible(int64_t position, int64_t window) { return window > 0 ? std::min(position + 1, window) : position + 1; }
-
-// Pairs of a query of tokens [begin, end) and a row it sees, in a layer with the window.
-int64_t pairs(const Plan& plan, int64_t begin, int64_t end, int64_t window) {
-  int64_t sum = 0;
-  for (int64_t token = begin; token < end; ++token) sum += visible(plan.positions[static_cast<size_t>(token)], window);
-  return sum;
-}
 
 // Tokens before every event of their sequence, those after one, and the same split of the pairs of one layer.
 struct Split {
@@ -169,6 +150,7 @@ std::optional<StepFlops> step_flops(const ModelConfig& model, const Plan& plan, 
   if (const auto* constant = dynamic_cast<const ConstantRewriteOptions*>(method))
     return rewrite_flops(model, plan, constant->rows, {});
   if (const auto* lora = dynamic_cast<const LoraOptions*>(method)) return lora_flops(model, plan, *lora);
+  if (const auto* dca = dynamic_cast<const DcaOptions*>(method)) return coprocessor_flops(model, plan, *dca);
   return std::nullopt;
 }
 

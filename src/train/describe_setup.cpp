@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "bt/core/strings.h"
+#include "bt/runtime/method_plan.h"
 #include "bt/train/memory.h"
 #include "bt/train/setup.h"
 
@@ -37,14 +38,25 @@ int64_t element_count(const ParameterStores& stores) {
   return count;
 }
 
-MemoryShape memory_shape(const TrainingSetup& setup, const TokenCounts& data) {
+// Of an average batch: tokens that autograd keeps something of, and predictions.
+TokenCounts counts_of_batch(const TrainingSetup& setup, const TokenCounts& data) {
   const int64_t examples = static_cast<int64_t>(setup.train.examples.size()), batch = setup.options.train.batch_size;
+  if (!appends_from_cache(setup.method.get()))
+    return {batch * data.tokens / examples, batch * data.supervised / examples};
+  const BranchOptions options = setup.method->effects().append->branches();
+  const int64_t branches = batch * std::min(options.places, data.supervised / examples);
+  return {branches * (2 * options.shape.latents + options.shape.ahead), branches * options.shape.ahead};
+}
+
+MemoryShape memory_shape(const TrainingSetup& setup, const TokenCounts& data) {
+  const int64_t batch = setup.options.train.batch_size;
+  const TokenCounts of_batch = counts_of_batch(setup, data);
   const ParameterStore* method = setup.method != nullptr ? setup.method->parameters() : nullptr;
   return {.backbone_parameters = setup.backbone.parameters->count(),
           .method_parameters = method != nullptr ? method->count() : 0,
           .trained_parameters = element_count(setup.trained()),
-          .tokens = batch * data.tokens / examples,
-          .supervised = batch * data.supervised / examples,
+          .tokens = of_batch.tokens,
+          .supervised = of_batch.supervised,
           .cached_rows = setup.method != nullptr ? batch * data.longest : 0,
           .element_bytes = static_cast<int64_t>(setup.decoder().embedding.element_size())};
 }

@@ -98,6 +98,7 @@ ParameterStores TrainingSetup::trained() const {
 TrainingSetup open_setup(ExperimentOptions options) {
   const at::Device device = resolve_device(options.run.device);
   TrainingSetup setup = open_parts(std::move(options), device);
+  if (setup.method != nullptr) setup.method->start_from(setup.decoder());
   if (!setup.trains_backbone()) setup.backbone_sha256 = weights_fingerprint(*setup.backbone.parameters);
   return setup;
 }
@@ -110,8 +111,9 @@ TrainingSetup outline_setup(ExperimentOptions options) {
 Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch, int64_t draw) {
   std::vector<int32_t> eos;
   for (const int64_t id : setup.decoder().config.eos_ids) eos.push_back(static_cast<int32_t>(id));
-  return training_plan_for(setup.method.get(), batch, setup.boundaries, setup.trigger, eos,
-                           {static_cast<uint64_t>(setup.options.run.seed), static_cast<uint64_t>(draw)});
+  return training_plan_for(
+      setup.method.get(), batch, setup.boundaries, setup.trigger, eos,
+      {draw == kValidationDraw ? 0 : static_cast<uint64_t>(setup.options.run.seed), static_cast<uint64_t>(draw)});
 }
 
 }  // namespace bt

@@ -160,10 +160,8 @@ TrainTensors Trainer::tensors() const {
 
 void Trainer::start_anew() {
   constexpr size_t kCalibrationExamples = 64;
-  if (setup_.method != nullptr) {
-    setup_.method->start_from(setup_.decoder());
+  if (setup_.method != nullptr)
     calibrate(*setup_.method, setup_.decoder(), first_examples(setup_.train, kCalibrationExamples));
-  }
   metrics_ = std::make_unique<MetricsLog>(setup_.options.run.out, -1, setup_.options.log.tensorboard);
 }
 

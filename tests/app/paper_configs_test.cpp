@@ -19,17 +19,17 @@ struct Backbone {
   int64_t parameters;  // as the model cards' safetensors files count them
 };
 
-class PaperConfigs : public TrainTest, public ::testing::WithParamInterface<Backbone> {
+class PaperConfigsTest : public TrainTest {
  protected:
   void SetUp() override {
     TrainTest::SetUp();
-    std::ofstream(path("data.jsonl")) << R"({"problem": "1 + 1?", "generated_solution": "One and one.\n2"})"
-                                      << "\n";
+    std::ofstream(path("data.jsonl"))
+        << R"({"problem": "1 + 1?", "generated_solution": "One and one.\n2", "text": "Two."})"
+        << "\n";
   }
 
-  // What --dry-run prints, the config's stage named "sft" or "bt".
-  std::string dry_run(const std::string& stage) const {
-    const std::string name = GetParam().name;
+  // What --dry-run prints, the config's stage named "sft", "bt" or "dca".
+  std::string dry_run(const std::string& stage, const std::string& name) const {
     const std::string command =
         str("cd '", path(""), "' && " BT_BINARY_DIR "/bin/bt-train " BT_SOURCE_DIR "/configs/paper/", stage, "_", name,
             ".yaml --dry-run model.path=" BT_SOURCE_DIR "/tests/app/fixtures/", name,
@@ -39,16 +39,35 @@ class PaperConfigs : public TrainTest, public ::testing::WithParamInterface<Back
   }
 };
 
-TEST_P(PaperConfigs, AreDescribedWithoutWeights) {
-  const int64_t parameters = GetParam().parameters;
-  const auto classes = AllOf(HasSubstr("weights "), HasSubstr("gradients "), HasSubstr("optimiser "),
-                             HasSubstr("activations "), HasSubstr("logits "), HasSubstr("cache "));
-  const std::string sft = dry_run("sft"), bt = dry_run("bt");
-  EXPECT_THAT(sft, AllOf(HasSubstr(str("trained     ", parameters, " parameters")), classes));
-  EXPECT_THAT(bt, AllOf(HasSubstr(str("backbone    ", parameters, " parameters")), HasSubstr("frozen"), classes));
+::testing::Matcher<std::string> names_every_class() {
+  return AllOf(HasSubstr("weights "), HasSubstr("gradients "), HasSubstr("optimiser "), HasSubstr("activations "),
+               HasSubstr("logits "), HasSubstr("cache "));
+}
+
+void expect_no_weights_in_memory() {
   rusage children{};
   getrusage(RUSAGE_CHILDREN, &children);
   EXPECT_LT(children.ru_maxrss, 1 << 20) << "KiB: no weight takes memory";
+}
+
+TEST_F(PaperConfigsTest, ACoprocessorIsADecoderWithoutItsEmbedding) {
+  constexpr int64_t gemma = 2'614'341'888, embedding = int64_t{256'000} * 2'304, soft_tokens = 32 * 2'304;
+  const std::string dca = dry_run("dca", "gemma2_2b");
+  EXPECT_THAT(dca, AllOf(HasSubstr(str("backbone    ", gemma, " parameters")), HasSubstr("frozen"),
+                         HasSubstr(str("trained     ", gemma - embedding + soft_tokens + 1, " parameters")),
+                         names_every_class()));
+  expect_no_weights_in_memory();
+}
+
+class PaperConfigs : public PaperConfigsTest, public ::testing::WithParamInterface<Backbone> {};
+
+TEST_P(PaperConfigs, AreDescribedWithoutWeights) {
+  const int64_t parameters = GetParam().parameters;
+  const auto classes = names_every_class();
+  const std::string sft = dry_run("sft", GetParam().name), bt = dry_run("bt", GetParam().name);
+  EXPECT_THAT(sft, AllOf(HasSubstr(str("trained     ", parameters, " parameters")), classes));
+  EXPECT_THAT(bt, AllOf(HasSubstr(str("backbone    ", parameters, " parameters")), HasSubstr("frozen"), classes));
+  expect_no_weights_in_memory();
 }
 
 INSTANTIATE_TEST_SUITE_P(Backbones, PaperConfigs,

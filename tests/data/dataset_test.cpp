@@ -41,6 +41,27 @@ void expect_error(ExitCode code, const ::testing::Matcher<std::string>& message,
   }
 }
 
+TEST(Dataset, SplitsLongTexts) {
+  const std::string file = written("text.txt", "abcdefghij");
+  const Dataset dataset = load_dataset(
+      {.files = {file}, .prompt = "", .response = "{text}", .add_eos = false, .max_tokens = 4, .too_long = "split"},
+      bytes());
+  ASSERT_EQ(dataset.examples.size(), 3u);
+  std::string joined;
+  for (const Example& example : dataset.examples) {
+    joined += bytes().decode(example.ids);
+    EXPECT_EQ(example.supervised.front(), 0) << "nothing is before it";
+    EXPECT_EQ(std::count(example.supervised.begin(), example.supervised.end(), 1),
+              static_cast<int64_t>(example.ids.size()) - 1);
+    EXPECT_EQ(example.source, 0);
+  }
+  EXPECT_EQ(joined, "abcdefghij");
+  EXPECT_THAT(dataset.report.text(), HasSubstr("1 of 1 records, 10 tokens, 7 of them supervised; 1 split"));
+  expect_error(ExitCode::usage, HasSubstr("data.prompt"), [&] {
+    load_dataset({.files = {file}, .prompt = "Read: ", .response = "{text}", .too_long = "split"}, bytes());
+  });
+}
+
 TEST(Template, FillsFieldsAndKeepsDoubledBraces) {
   const Json record = Json::parse(R"({"a": "x{y}", "n": -7})", "test");
   EXPECT_EQ(TextTemplate("{a}{{{n}}}\n{a}", "t").render(record, "r"), "x{y}{-7}\nx{y}");
@@ -119,7 +140,7 @@ TEST(Dataset, ErrorsNameFileLineAndColumn) {
   refuse(good + "{\"question\":\"\xFF\",\"answer\":\"b\"}", "");
   expect_error(ExitCode::bad_file, HasSubstr("missing.jsonl"),
                [] { load_dataset({.files = {"missing.jsonl"}}, bytes()); });
-  expect_error(ExitCode::usage, HasSubstr("too_long"), [] { load_dataset({.too_long = "split"}, bytes()); });
+  expect_error(ExitCode::usage, HasSubstr("too_long"), [] { load_dataset({.too_long = "wrap"}, bytes()); });
   expect_error(ExitCode::usage, HasSubstr("max_tokens"), [] { load_dataset({.max_tokens = 1}, bytes()); });
 }
 

@@ -130,7 +130,7 @@ def stand_ins(work, environment):
     with open(work / "data.jsonl", "w") as out:
         for line in open(work / "problems.jsonl"):
             record = json.loads(line)
-            record.update(problem=record["question"], generated_solution=record["answer"])
+            record.update(problem=record["question"], generated_solution=record["answer"], text=record["answer"])
             out.write(json.dumps(record) + "\n")
     return ["run.out=runs/unused", "data.train=[data.jsonl]", "data.validation=[data.jsonl]"]
 

@@ -30,8 +30,8 @@ std::string usage_error(const std::function<void()>& action) {
 }
 
 TEST(MethodOptions, EveryBuiltInMethodHasASummaryAndReadsItsOwnDefaults) {
-  EXPECT_EQ(method_names(), (std::vector<std::string>{"bt", "constant_rewrite", "evict", "lora", "mean_shift", "pause",
-                                                      "recent_only", "steer"}));
+  EXPECT_EQ(method_names(), (std::vector<std::string>{"bt", "constant_rewrite", "dca", "evict", "lora", "mean_shift",
+                                                      "pause", "recent_only", "steer"}));
   for (const std::string& name : method_names()) {
     EXPECT_FALSE(method_summary(name).empty()) << name;
     const auto options = make_method_options(name);
@@ -46,6 +46,32 @@ TEST(MethodOptions, UnknownMethodHasNoOptions) { EXPECT_EQ(make_method_options("
 
 TEST(MethodOptions, AMethodIsRegisteredOnce) {
   EXPECT_THROW(register_method_options("bt", "again", nullptr), std::logic_error);
+}
+
+TEST(DcaOptions, LagsAreARange) {
+  for (const char* bad : {"[2]", "[3, 2]", "[0, 1, 2]"}) {
+    DcaOptions options;
+    EXPECT_NE(usage_error([&] {
+                read_options(parse_yaml(std::string("train_lag: ") + bad, "t"), options);
+              }).find("latent.train_lag"),
+              std::string::npos);
+  }
+}
+
+TEST(DcaOptions, ACoprocessorFromScratchSharesTheBackbonesHeads) {
+  ModelConfig backbone;
+  backbone.hidden_size = 64;
+  backbone.heads = 8;
+  backbone.kv_heads = 4;
+  DcaOptions options;
+  options.width = 20;
+  options.heads = 12;
+  EXPECT_EQ(options.coprocessor_config(backbone).hidden_size, 64) << "a copy has the backbone's shape";
+  options.coprocessor = "scratch";
+  EXPECT_EQ(options.coprocessor_config(backbone).hidden_size, 20);
+  EXPECT_EQ(options.coprocessor_config(backbone).heads, 12);
+  options.heads = 6;
+  EXPECT_NE(usage_error([&] { options.coprocessor_config(backbone); }).find("latent.heads"), std::string::npos);
 }
 
 TEST(BtOptions, PaperPresetSetsTheDefaultsOfThePaper) {

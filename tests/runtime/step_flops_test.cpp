@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "bt/data/branches.h"
 #include "bt/runtime/teacher_forced.h"
 #include "support/tiny.h"
 
@@ -89,6 +90,51 @@ TEST(Flops, OfLoraAreCountedByHand) {
   const StepFlops flops = lora_flops(toy(1), toy_plan(), options);
   EXPECT_EQ(flops.forward, 1320 + 2 * 5 * 21);
   EXPECT_EQ(flops.backward, 2 * (120 + 5 * 52 + 2 * 120 + 5 * (2 * 21 - 2 * 4)));
+}
+
+// A text of 4 tokens that is left after 3, for 2 latents and its last token.
+Plan branched_toy_plan(bool shifts_positions = true) {
+  const std::vector<int32_t> newline{7};
+  const Example example{{3, 4, 5, 6}, 3, {0, 0, 0, 1}, 0};
+  Plan plan = make_plan({example}, BoundaryTable::from_ids(10, newline), {.kind = "none", .at_prompt_end = false}, {});
+  return with_branches(std::move(plan), {.shape = {2, 2, shifts_positions}}, {});
+}
+
+TEST(Flops, OfACoprocessorAreCountedByHand) {
+  // The text: keys, values and queries of its only layer, 4 x 32. The coprocessor: 2 rows x 84; 3 rows of the text each
+  // and 1 + 2 of their own. The decoder: q, k and v of 3 rows, the rest of the row that predicts; 3 x 3 and 1 + 2 + 3
+  // pairs. Head: 1 x 40.
+  DcaOptions options;
+  const StepFlops flops = coprocessor_flops(toy(1), branched_toy_plan(), options);
+  EXPECT_EQ(flops.forward, 2 * (4 * 32 + 2 * 84 + 9 * 8 + 3 * 32 + 52 + 15 * 8 + 40));
+  // Backward: the coprocessor's weights twice, the decoder's inputs; of the text's rows two products, of their own
+  // four.
+  EXPECT_EQ(flops.backward, 2 * (2 * 2 * 84 + 6 * 8 + 3 * 16 + 3 * 32 + 52 + 9 * 8 + 6 * 16 + 40));
+  // Below the last layer everything is computed.
+  EXPECT_EQ(coprocessor_flops(toy(2), branched_toy_plan(), options).forward - flops.forward,
+            2 * (4 * 84 + 10 * 8 + 2 * 84 + 9 * 8 + 3 * 84 + 15 * 8));
+  options.coprocessor = "lora";
+  options.rank = 1;
+  options.targets = {"q", "v", "down"};  // 21 weights
+  const StepFlops adapters = coprocessor_flops(toy(1), branched_toy_plan(), options);
+  EXPECT_EQ(adapters.forward - flops.forward, 2 * 2 * 21);
+  EXPECT_EQ(adapters.backward - flops.backward, 2 * 2 * (2 * 21 - 84));
+  options.coprocessor = "scratch";
+  options.width = 6;
+  options.heads = 3;  // q and o 6 x 6, k and v 6 x 2, the rest 6 x 3: 150 weights, and 6 x 4 behind the last norm
+  const StepFlops scratch = coprocessor_flops(toy(1), branched_toy_plan(), options);
+  EXPECT_EQ(scratch.forward - flops.forward, 2 * (2 * (150 + 24 - 84) + 9 * 4));
+}
+
+TEST(Flops, OfBranchesCountOnlyWhatWindowsShow) {
+  ModelConfig config = toy(1);
+  config.window = {2};
+  // Row 1 of the text sees 2 rows, as do rows 2 and 3; the first latent sees row 2, the second none; both see own 1
+  // + 2. In the decoder the ahead token stands behind them and sees 2, or in the first latent's place: row 2 and all
+  // three.
+  constexpr int64_t weights = 4 * 32 + 2 * 84 + 3 * 32 + 52 + 40;
+  EXPECT_EQ(coprocessor_flops(config, branched_toy_plan(), {}).forward, 2 * (weights + (1 + 3) * 8 + (1 + 5) * 8));
+  EXPECT_EQ(coprocessor_flops(config, branched_toy_plan(false), {}).forward, 2 * (weights + (1 + 3) * 8 + (2 + 6) * 8));
 }
 
 TEST(Flops, OfOtherMethodsAreNotKnown) {

@@ -15,22 +15,23 @@
 namespace bt {
 
 struct DatasetSpec {
-  std::vector<std::string> files;       // JSON Lines, read in this order
+  std::vector<std::string> files;       // in this order: JSON Lines, or .txt, which is one record {"text": …}
   std::string prompt = "{question}\n";  // templates over a record's fields
   std::string response = "{answer}";
-  bool strip_calculator = true;   // removes GSM8K's <<48/2=24>> annotations
-  bool answer_only = true;        // the loss counts the response and its EOS alone
-  bool add_bos = false;           // in front, where the tokenizer has one
-  bool add_eos = true;            // behind the response, where the tokenizer has one
-  int64_t max_tokens = 1024;      // of an example, special tokens included
-  std::string too_long = "drop";  // drop | truncate (the end is cut off)
+  bool strip_calculator = true;  // removes GSM8K's <<48/2=24>> annotations
+  bool answer_only = true;       // the loss counts the response and its EOS alone
+  bool add_bos = false;          // in front, where the tokenizer has one
+  bool add_eos = true;           // behind the response, where the tokenizer has one
+  int64_t max_tokens = 1024;     // of an example, special tokens included
+  // drop | truncate (the end is cut off) | split (into examples of max_tokens; for texts without a prompt)
+  std::string too_long = "drop";
 };
 
 // What became of the records.
 struct DatasetReport {
   int64_t records = 0;
   int64_t dropped = 0;  // too long, or without a supervised token
-  int64_t truncated = 0;
+  int64_t truncated = 0, split = 0;
   int64_t tokens = 0, supervised_tokens = 0;
   int64_t unknown_tokens = 0;       // text that the tokenizer cannot represent
   std::vector<std::string> sha256;  // of each file

@@ -34,7 +34,7 @@ class Method {
   virtual void load_weights(const std::string& folder);
   // The decoder as this method runs it: adapters are attached here. Default: as it is.
   virtual Decoder attach(const Decoder& decoder) const { return decoder; }
-  // Takes initial values from the backbone; once, before a training that starts anew.
+  // Takes initial values from the backbone: of a new method, before its training.
   virtual void start_from(const Decoder& /*backbone*/) {}
   // Measures what the method needs of a decoder before training: `keys` and `values` of one layer, [rows, G, D].
   virtual bool wants_calibration() const { return false; }

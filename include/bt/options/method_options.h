@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bt/core/option_fields.h"
+#include "bt/format/model_config.h"
 #include "bt/text/boundaries.h"
 
 namespace bt {
@@ -123,6 +124,9 @@ struct DcaOptions final : MethodOptions {  // `dca`: a coprocessor's latents aft
   double deviation = 0.02;
   void fields(OptionFields& f) override;
   void validate() const override;
+  // The coprocessor's own shape: from scratch, layers, key/value heads and head width still are the backbone's, whose
+  // keys and values it reads. ExitCode::usage for query heads that do not share those heads evenly.
+  ModelConfig coprocessor_config(ModelConfig backbone) const;
 };
 
 struct SteerOptions final : MethodOptions {  // `steer`: a learned direction in the residual stream

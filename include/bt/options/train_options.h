@@ -50,13 +50,13 @@ struct ModelOptions final : Options {
 };
 
 struct DataOptions final : Options {
-  std::vector<std::string> train, validation;  // JSON Lines files
+  std::vector<std::string> train, validation;  // JSON Lines files, or .txt files
   std::string prompt = "{question}\n";         // templates: `{key}` stands for the record's field of that name
   std::string response = "{answer}";
   bool strip_calculator = true;   // removes GSM8K's <<48/2=24>> annotations
   bool add_bos = false;           // in front of every example
   int64_t max_tokens = 1024;      // of an example
-  std::string too_long = "drop";  // drop | truncate
+  std::string too_long = "drop";  // drop | truncate | split
   bool answer_only = true;        // the loss counts the response (and its end), not the prompt
   int64_t length_window = 0;      // batches among which examples are grouped by length; 0: no grouping
   void fields(OptionFields& f) override;

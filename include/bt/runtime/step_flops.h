@@ -23,6 +23,8 @@ StepFlops sft_flops(const ModelConfig& model, const Plan& plan);
 StepFlops processor_flops(const ModelConfig& model, const Plan& plan, const BtOptions& options);
 // Adapters on a frozen decoder; `options.targets` hold at least one of q, k and v.
 StepFlops lora_flops(const ModelConfig& model, const Plan& plan, const LoraOptions& options);
+// A coprocessor on a frozen decoder; `plan` has branches.
+StepFlops coprocessor_flops(const ModelConfig& model, const Plan& plan, const DcaOptions& options);
 // By type of the method's options; null: SFT. Empty for a method without a formula.
 std::optional<StepFlops> step_flops(const ModelConfig& model, const Plan& plan, const Options* method);
 

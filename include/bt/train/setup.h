@@ -42,7 +42,7 @@ TrainingSetup outline_setup(ExperimentOptions options);
 at::Device resolve_device(const std::string& name, const std::string& option = "run.device");
 
 // Packs a batch as the method needs it. `draw`: what places drawn at random depend on beside the run's seed and the
-// example; the step in training, kValidationDraw in validation.
+// example: the step of training, or kValidationDraw, whose places are the same for every seed.
 inline constexpr int64_t kValidationDraw = -1;
 Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch, int64_t draw);
 
