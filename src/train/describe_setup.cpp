@@ -23,16 +23,7 @@ TokenCounts count_tokens(const std::vector<Example>& examples) {
   return counts;
 }
 
-// Without the flat buffer's padding between parameters.
 int64_t parameter_count(const ParameterStores& stores) {
-  int64_t count = 0;
-  for (const ParameterStore* store : stores) {
-    for (const auto& [name, tensor] : store->named()) count += tensor.numel();
-  }
-  return count;
-}
-
-int64_t element_count(const ParameterStores& stores) {
   int64_t count = 0;
   for (const ParameterStore* store : stores) count += store->count();
   return count;
@@ -54,7 +45,7 @@ MemoryShape memory_shape(const TrainingSetup& setup, const TokenCounts& data) {
   const ParameterStore* method = setup.method != nullptr ? setup.method->parameters() : nullptr;
   return {.backbone_parameters = setup.backbone.parameters->count(),
           .method_parameters = method != nullptr ? method->count() : 0,
-          .trained_parameters = element_count(setup.trained()),
+          .trained_parameters = parameter_count(setup.trained()),
           .tokens = of_batch.tokens,
           .supervised = of_batch.supervised,
           .cached_rows = setup.method != nullptr ? batch * data.longest : 0,

@@ -164,6 +164,12 @@ TEST_F(TrainerTest, FrozenBackboneStaysAsItIs) {
   EXPECT_TRUE(at::equal(trainer.setup().backbone.parameters->flat(), before));
 }
 
+TEST_F(TrainerTest, ANewCoprocessorStartsFromTheBackbone) {
+  const TrainingSetup setup = open(config_of("dca"));
+  const std::string name = "model.layers.1.mlp.up_proj.weight";
+  EXPECT_TRUE(at::equal(setup.method->parameters()->leaf(name), setup.backbone.parameters->leaf(name)));
+}
+
 TEST_F(TrainerTest, TheBackboneIsReadInTheModeAsked) {
   const auto backbone = [&](const std::string& load) {
     ExperimentOptions options = read(config_of("bt"));
