@@ -23,6 +23,7 @@ Examples:
   bt-eval run --model runs/sft/final --tasks gsm8k_sft --data data --out results/sft
   bt-eval run --model runs/sft/final --latent runs/bt/final --tasks gsm8k_sft --data data --out results/bt
   bt-eval perplexity --model runs/sft/final --input text.txt --context 1024 --stride 512
+  bt-eval ahead --model runs/sft/final --latent runs/dca/final --input text.txt
   bt-eval compare results/sft results/bt
   bt-eval grade --task gsm8k_cot --input completions.jsonl --output graded.jsonl
   bt-eval prompts --task gsm8k --data data --output prompts.jsonl --limit 10
@@ -176,6 +177,7 @@ int run_tool(int argc, char** argv) {
   WithModel<EvalRunOptions> run{"bt_app_eval"};
   WithModel<ScoreOptions> score{"bt_app_score"};
   WithModel<PerplexityOptions> perplexity{"bt_app_perplexity"};
+  WithModel<AheadPerplexityOptions> ahead{"bt_app_ahead_perplexity"};
   Grade grade;
   Compare compare;
   ListTasks list;
@@ -184,6 +186,8 @@ int run_tool(int argc, char** argv) {
   CLI::App* score_app = add_command(app, score, "score", "log-probabilities of texts under a model", log_level);
   CLI::App* perplexity_app =
       add_command(app, perplexity, "perplexity", "perplexity of long texts, by a sliding window", log_level);
+  CLI::App* ahead_app = add_command(app, ahead, "ahead",
+                                    "perplexity by position after appended latents, with and without them", log_level);
   CLI::App* grade_app = add_command(app, grade, "grade", "grade completions that lie in a file", log_level);
   CLI::App* compare_app =
       add_command(app, compare, "compare", "two evaluations of the same documents, item by item", log_level);
@@ -199,6 +203,7 @@ int run_tool(int argc, char** argv) {
   if (*run_app) return run.run();
   if (*score_app) return score.run();
   if (*perplexity_app) return perplexity.run();
+  if (*ahead_app) return ahead.run();
   if (*grade_app) return grade.run();
   if (*compare_app) return compare.run();
   if (*list_app) return list.run();

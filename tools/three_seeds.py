@@ -58,13 +58,18 @@ def base_name(options):
     return "sft" if options.stage1 else "base"
 
 
-def is_method(config, settings):
-    """Whether the run's result is a method beside its model, not a model."""
+def trained_folders(config, settings, model, weights):
+    """What bt-eval runs: a model; a method beside its model; or a method trained together with its model."""
     try:
         with open(config, encoding="utf-8") as file:
-            return any(line.startswith("latent:") for line in file) or any(s.startswith("latent.") for s in settings)
+            lines = file.read().splitlines()
     except OSError as error:
         fail(2, f"{config}: {error.strerror}")
+    if not any(line.startswith("latent:") for line in lines) and not any(s.startswith("latent.") for s in settings):
+        return ["--model", weights]
+    chosen = [s.split("=", 1)[1] for s in settings if s.startswith("latent.train_backbone=")]
+    together = chosen[-1] == "true" if chosen else any(line.split("#")[0].split() == ["train_backbone:", "true"] for line in lines)
+    return ["--model", weights if together else model, "--latent", weights]
 
 
 class Plan:
@@ -87,9 +92,7 @@ class Plan:
             self.evaluate_model_once(base, seed)
         for row, (_, config, *settings) in zip(self.rows[1:], options.method):
             weights, trained_by = self.train(row, seed, config, settings, model, made_by)
-            beside = is_method(config, settings)
-            folders = ["--model", model, "--latent", weights] if beside else ["--model", weights]
-            self.evaluate(row, seed, folders, trained_by)
+            self.evaluate(row, seed, trained_folders(config, settings, model, weights), trained_by)
 
     def train(self, row, seed, config, settings, model, made_by):
         options = self.options

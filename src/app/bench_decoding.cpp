@@ -1,5 +1,7 @@
-// Decoding with all slots live: the decoder alone, and with the Cache Processor acting every few tokens.
+// Decoding with all slots live: the decoder alone, with the Cache Processor acting every few tokens, and with a
+// coprocessor after the prompt.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "bench.h"
 #include "bench_models.h"
@@ -48,6 +50,32 @@ Variant variant(std::string name, const BenchSize& size, const c10::TensorOption
           .tokens = static_cast<double>(size.sequences * new_tokens)};
 }
 
+// The whole text as prompt, at whose end the coprocessor is called; then as many tokens as latents.
+Variant with_latents(std::string name, const c10::TensorOptions& options, bool has_method, bool asynchronous) {
+  BenchSize size = plain_text_size();
+  for (Example& one : size.batch) one.prompt_length = static_cast<int64_t>(one.ids.size());
+  size.step_tokens = size.coprocessor.latents;
+  size.coprocessor.asynchronous = asynchronous;
+  auto model = std::make_shared<DecodingModel>();
+  model->backbone = make_backbone(size.model, options, 1, /*trainable=*/false);
+  if (has_method) model->method = make_method("dca", size.coprocessor, {size.model, options, 1});
+  model->table = BoundaryTable::from_ids(size.model.vocab_size, {});
+  const int64_t new_tokens = 2 * size.step_tokens;
+  return {.name = std::move(name),
+          .run = [model, size, new_tokens] { decode(*model, size, new_tokens); },
+          .tokens = static_cast<double>(size.sequences * new_tokens)};
+}
+
+Bench coprocessor_decoding() {
+  const BenchSize size = plain_text_size();
+  return {"decode/" + size.name, str(size.shape, "; 64 tokens after it, prefill included"),
+          [](const c10::TensorOptions& options) {
+            return std::vector<Variant>{with_latents("the decoder alone", options, false, false),
+                                        with_latents("latents at once", options, true, false),
+                                        with_latents("latents beside decoding", options, true, true)};
+          }};
+}
+
 Bench decoding(BenchSize (*make_size)()) {
   const BenchSize size = make_size();
   return {"decode/" + size.name, str(size.shape, "; a step of ", size.step_tokens, " tokens, prefill included"),
@@ -60,6 +88,8 @@ Bench decoding(BenchSize (*make_size)()) {
 
 }  // namespace
 
-std::vector<Bench> decoding_benches() { return {decoding(quickstart_size), decoding(gsm8k_like_size)}; }
+std::vector<Bench> decoding_benches() {
+  return {decoding(quickstart_size), decoding(gsm8k_like_size), coprocessor_decoding()};
+}
 
 }  // namespace bt

@@ -1,5 +1,6 @@
 // The cache operators against the plain composition a reader would write.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "bench.h"
 #include "bt/core/strings.h"

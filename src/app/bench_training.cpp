@@ -1,9 +1,11 @@
-// Training steps of one batch: plain fine-tuning, and the Cache Processor on the frozen decoder in both orders.
+// Training steps of one batch: plain fine-tuning, and on the frozen decoder the Cache Processor in both orders, or a
+// coprocessor.
 #include <ATen/ATen.h>
 
 #include "bench.h"
 #include "bench_models.h"
 #include "bt/optim/adamw.h"
+#include "bt/runtime/method_plan.h"
 #include "bt/runtime/step_flops.h"
 #include "bt/runtime/teacher_forced.h"
 
@@ -64,6 +66,28 @@ Variant lora(const BenchSize& size, const c10::TensorOptions& options) {
   return variant("LoRA of rank 16", step, lora_flops(size.model, plan, adapters));
 }
 
+Variant coprocessor(const BenchSize& size, const c10::TensorOptions& options, const std::string& kind) {
+  auto step = std::make_shared<Step>();
+  DcaOptions dca = size.coprocessor;
+  dca.coprocessor = kind;
+  step->backbone = make_backbone(size.model, options, 1, /*trainable=*/false);
+  step->method = make_method("dca", dca, {size.model, options, 1});
+  step->method->start_from(step->backbone.decoder);
+  const Plan plan = training_plan_for(step->method.get(), size.batch, bench_boundaries(size.model), {}, {}, {});
+  step->plan = to_device(plan, options.device());
+  return variant(kind == "lora" ? "coprocessor, adapters" : "coprocessor, a copy", step,
+                 coprocessor_flops(size.model, plan, dca));
+}
+
+Bench coprocessor_training() {
+  const BenchSize size = plain_text_size();
+  return {"train/" + size.name, size.shape, [](const c10::TensorOptions& options) {
+            const BenchSize chosen = plain_text_size();
+            return std::vector<Variant>{fine_tuning(chosen, options), coprocessor(chosen, options, "copy"),
+                                        coprocessor(chosen, options, "lora")};
+          }};
+}
+
 Bench training(BenchSize (*make_size)()) {
   const BenchSize size = make_size();
   return {"train/" + size.name, size.shape, [make_size](const c10::TensorOptions& options) {
@@ -75,6 +99,8 @@ Bench training(BenchSize (*make_size)()) {
 
 }  // namespace
 
-std::vector<Bench> training_benches() { return {training(quickstart_size), training(gsm8k_like_size)}; }
+std::vector<Bench> training_benches() {
+  return {training(quickstart_size), training(gsm8k_like_size), coprocessor_training()};
+}
 
 }  // namespace bt

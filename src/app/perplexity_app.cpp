@@ -5,6 +5,7 @@
 #include "bt/core/files.h"
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
+#include "bt/eval/ahead_perplexity.h"
 #include "bt/eval/perplexity.h"
 #include "bt/options/eval_options.h"
 #include "bt/text/json_lines.h"
@@ -35,7 +36,24 @@ int measure(const PerplexityOptions& options) {
   return 0;
 }
 
+int measure_ahead(const AheadPerplexityOptions& options) {
+  const std::vector<std::string> documents = read_documents(options.input);
+  const InferenceModel model = open_inference_model(options.place);
+  const AheadOptions chosen{options.context, options.ahead, options.places, options.batch_size,
+                            static_cast<uint64_t>(options.seed)};
+  const AheadPerplexity measured = measure_ahead_perplexity(model, documents, chosen);
+  std::fputs(ahead_perplexity_text(model, chosen, measured).c_str(), stdout);
+  if (options.output.empty()) return 0;
+  write_file_atomically(options.output, ahead_perplexity_json(model, chosen, measured).dump(2) + "\n");
+  log::info("wrote " + options.output);
+  return 0;
+}
+
 }  // namespace
 }  // namespace bt
+
+int bt_app_ahead_perplexity(const void* request) {
+  return bt::measure_ahead(*static_cast<const bt::AheadPerplexityOptions*>(request));
+}
 
 int bt_app_perplexity(const void* request) { return bt::measure(*static_cast<const bt::PerplexityOptions*>(request)); }

@@ -1,24 +1,16 @@
 #include "bt/app/train_app.h"
 
-#include <dlfcn.h>
-
 #include <cstdio>
 #include <filesystem>
 
 #include "bt/core/error.h"
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
+#include "bt/latent/plugin.h"
 #include "bt/train/trainer.h"
 
 namespace bt {
 namespace {
-
-// A plug-in registers its methods when it is opened; it stays open.
-void open_plugin(const std::string& path) {
-  if (dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL) != nullptr) return;
-  const char* reason = dlerror();
-  fail_bad_file({.what = "cannot open a plug-in", .where = path, .found = reason != nullptr ? reason : ""});
-}
 
 void log_lines(const std::string& text) {
   for (const std::string& line : split(text, '\n')) {

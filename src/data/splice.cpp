@@ -78,6 +78,35 @@ void keep_segments(Plan& out, const Plan& plan, const Moves& moves) {
   }
 }
 
+// Cuts the `count` latents that every segment but the first begins with off it, one segment each.
+void set_latents_apart(Plan& plan, int64_t count) {
+  const std::vector<Segment> old = std::exchange(plan.segments, {});
+  const std::vector<int64_t> old_depths = std::exchange(plan.depth_begin, {0});
+  std::vector<int32_t> last(plan.sequences.size(), -1);
+  const auto append = [&](Segment segment, int64_t begin, int64_t end, int32_t event) {
+    const auto s = static_cast<size_t>(segment.sequence);
+    segment.parent = std::exchange(last[s], checked_cast<int32_t>(plan.segments.size(), "segments of a batch"));
+    segment.depth = static_cast<int32_t>(plan.depth_begin.size()) - 1;
+    segment.prefix_end = begin - plan.sequences[s].begin;
+    segment.begin = begin;
+    segment.end = end;
+    segment.event = event;
+    if (event >= 0) plan.events[static_cast<size_t>(event)].segment = last[s];
+    plan.segments.push_back(segment);
+  };
+  for (size_t depth = 0; depth + 1 < old_depths.size(); ++depth) {
+    const int64_t latents = depth == 0 ? 0 : count;
+    for (int64_t m = 0; m <= latents; ++m) {
+      for (int64_t i = old_depths[depth]; i < old_depths[depth + 1]; ++i) {
+        const Segment& segment = old[static_cast<size_t>(i)];
+        const int64_t begin = segment.begin + m;
+        append(segment, begin, m < latents ? begin + 1 : segment.end, m < latents ? -1 : segment.event);
+      }
+      plan.depth_begin.push_back(static_cast<int64_t>(plan.segments.size()));
+    }
+  }
+}
+
 void make_one_segment_each(Plan& out) {
   out.depth_begin = {0};
   for (size_t s = 0; s < out.sequences.size(); ++s) {
@@ -96,11 +125,12 @@ Plan with_latents(const Plan& plan, const LatentSplice& splice) {
   Moves moves;
   for (const PlanSequence& sequence : plan.sequences)
     out.sequences.push_back(append_sequence(out, plan, sequence, cuts, splice, moves));
-  if (splice.keeps_segments) {
-    keep_segments(out, plan, moves);
-  } else {
+  if (splice.segments == LatentSplice::Segments::whole) {
     make_one_segment_each(out);
+    return out;
   }
+  keep_segments(out, plan, moves);
+  if (splice.segments == LatentSplice::Segments::one_by_one) set_latents_apart(out, splice.count);
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
 #include "bt/format/load_mode.h"
+#include "bt/latent/plugin.h"
 #include "bt/model/fingerprint.h"
 #include "bt/options/train_options.h"
 #include "bt/text/chat_template.h"
@@ -118,6 +119,7 @@ int64_t InferenceModel::latent_rows(int64_t prompt_tokens, int64_t new_tokens) c
 }
 
 InferenceModel open_inference_model(const ModelPlace& place) {
+  for (const std::string& plugin : place.plugins) open_plugin(plugin);
   if (place.threads > 0) at::set_num_threads(static_cast<int>(place.threads));
   const auto options =
       at::TensorOptions().device(resolve_device(place.device, "--device")).dtype(scalar_type(place.dtype));

@@ -1,5 +1,6 @@
 // The Bottlenecked Transformer's Cache Processor as a method (arXiv 2505.16950).
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 
@@ -44,6 +45,9 @@ class BtProcessor final : public Method, public Rewrite {
 
   std::string_view name() const override { return name_; }
   Effects effects() const override { return {.rewrite = this}; }
+  BackboneMode backbone() const override {
+    return options_.train_backbone ? BackboneMode::trained : BackboneMode::frozen;
+  }
   ParameterStore* parameters() override { return &store_; }
   std::vector<std::pair<std::string, at::Tensor>> buffers() override { return {{"kv_scale", scale_L2_}}; }
 
@@ -62,15 +66,25 @@ class BtProcessor final : public Method, public Rewrite {
     const ProcessorWeights weights = processor_weights(options_, parameters);
     const int64_t layers = events.layer_end - events.layer_begin;
     const at::Tensor scale = scale_L2_.narrow(0, events.layer_begin, layers).view({layers, 1, 1, 2, 1});
-    const auto halves = [&](const at::Tensor& x) { return x.view({x.size(0), x.size(1), x.size(2), 2, -1}); };
+    const auto halves = [&](const at::Tensor& x) {
+      return x.view({x.size(0), x.size(1), x.size(2), 2, x.size(3) / 2});
+    };
     at::Tensor u = (halves(events.u_YEWC.to(store_.flat().scalar_type())) / scale).view(events.u_YEWC.sizes());
     u = turned_keys(u, events, /*inverse=*/true);
     const at::Tensor delta =
         turned_keys(processor_block(options_, weights, events, u, angles_), events, /*inverse=*/false);
-    return {(halves(delta) * scale).view(delta.sizes()), at::sigmoid(weights.gate).view({layers, 1, 1, 1})};
+    return {(halves(delta) * scale).view(delta.sizes()), gates(weights.gate)};
   }
 
  private:
+  // One a layer, or one for the keys and one for the values of every head: broadcasts against [Y, E, W, C].
+  at::Tensor gates(const at::Tensor& logit_YX) const {
+    const int64_t layers = logit_YX.size(0);
+    const at::Tensor gate_YX = at::sigmoid(logit_YX);
+    if (options_.gates == "layer") return gate_YX.view({layers, 1, 1, 1});
+    return gate_YX.repeat_interleave(model_.head_dim, 1).view({layers, 1, 1, -1});
+  }
+
   // The keys' half rotated by their positions, or back: the identity with key_frame "rotated", and in layers whose keys
   // are never rotated.
   at::Tensor turned_keys(const at::Tensor& x_YEWC, const Events& events, bool inverse) const {

@@ -1,6 +1,7 @@
 // Differentiable Cache Augmentation (arXiv 2412.17747): a decoder reads the backbone's cache and N soft tokens; its
 // outputs are latent embeddings for the frozen backbone.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 
@@ -53,6 +54,8 @@ class Coprocessor final : public Method, public Append {
             .min_lag = options_.train_lag[0],
             .max_lag = options_.train_lag[1]};
   }
+
+  Joining joining() const override { return {options_.asynchronous, options_.join_after}; }
 
   void start_from(const Decoder& backbone) override {
     at::NoGradGuard no_grad;

@@ -14,6 +14,11 @@ at::Tensor Append::latents_RMK(const Decoder& /*decoder*/, const PrefixCache& /*
   return {};
 }
 
+at::Tensor Append::latent_RK(const at::Tensor& /*hidden_RK*/, at::TensorList /*parameters*/) const {
+  BT_ASSERT(!"an appending method of kind `recurrent` computes one latent from the state before it");
+  return {};
+}
+
 BranchOptions Append::branches() const {
   BT_ASSERT(!"an appending method of kind `from_cache` says where it trains");
   return {};

@@ -68,34 +68,59 @@ at::Tensor self_attention(const BtOptions& options, const ProcessorWeights& weig
   return slots.pack(out.transpose(1, 2).reshape({layers, slots_count, options.width}));
 }
 
+// A change of keys or of values alone, with zeros for the other half.
+at::Tensor whole_entry(const BtOptions& options, const at::Tensor& change) {
+  if (options.rewrites == "both") return change;
+  const at::Tensor nothing = at::zeros_like(change);
+  return options.rewrites == "keys" ? at::cat({change, nothing}, -1) : at::cat({nothing, change}, -1);
+}
+
 }  // namespace
 
 std::vector<ParameterInfo> processor_parameters(const BtOptions& options, const ModelConfig& model) {
   using Init = ParameterInfo::Init;
-  const int64_t entry = 2 * model.kv_heads * model.head_dim, width = options.width, inner = options.feed_forward,
-                layers = model.layers;
+  const int64_t entry = 2 * model.kv_heads * model.head_dim, width = options.width, inner = options.feed_forward;
+  const bool shared = options.share_layers;
+  const int64_t layers = shared ? 1 : model.layers;
+  const int64_t changed = options.rewrites == "both" ? entry : entry / 2;
+  const int64_t gates = options.gates == "head" ? 2 * model.kv_heads : 1;
   const auto matrix = [&](const char* name, int64_t out, int64_t in, double deviation) {
-    return ParameterInfo{
-        .name = name, .shape = {out, in}, .layers = layers, .init = Init::normal, .value = deviation, .decay = true};
+    return ParameterInfo{.name = name,
+                         .shape = {out, in},
+                         .layers = layers,
+                         .every_layer = shared,
+                         .init = Init::normal,
+                         .value = deviation,
+                         .decay = true};
   };
   const auto norm = [&](const char* name) {
-    return ParameterInfo{
-        .name = name, .shape = {width}, .layers = layers, .init = Init::ones, .value = 1, .decay = false};
+    return ParameterInfo{.name = name,
+                         .shape = {width},
+                         .layers = layers,
+                         .every_layer = shared,
+                         .init = Init::ones,
+                         .value = 1,
+                         .decay = false};
   };
   const auto fan_in = [](int64_t in) { return 1.0 / std::sqrt(static_cast<double>(in)); };
   std::vector<ParameterInfo> all{matrix("w_in", width, entry, fan_in(entry))};
   if (options.kind_embedding) {
-    all.push_back(
-        {.name = "kind", .shape = {2, width}, .layers = layers, .init = Init::zeros, .value = 0, .decay = false});
+    all.push_back({.name = "kind",
+                   .shape = {2, width},
+                   .layers = layers,
+                   .every_layer = shared,
+                   .init = Init::zeros,
+                   .value = 0,
+                   .decay = false});
   }
   all.insert(all.end(),
              {norm("attention_norm"), matrix("w_qkv", 3 * width, width, fan_in(width)),
               matrix("w_o", width, width, fan_in(width)), norm("mlp_norm"),
               matrix("w_gate_up", 2 * inner, width, fan_in(width)), matrix("w_down", width, inner, fan_in(inner)),
-              norm("out_norm"), matrix("w_out", entry, width, options.out_deviation),
+              norm("out_norm"), matrix("w_out", changed, width, options.out_deviation),
               ParameterInfo{.name = "gate",
-                            .shape = {1},
-                            .layers = layers,
+                            .shape = {gates},
+                            .layers = model.layers,
                             .init = Init::constant,
                             .value = options.gate_init,
                             .decay = false,
@@ -131,7 +156,8 @@ at::Tensor processor_block(const BtOptions& options, const ProcessorWeights& wei
                   weights.w_o);
   const auto gate_up = project(normalise(h, weights.mlp_norm), weights.w_gate_up).chunk(2, -1);
   h = h + project(at::silu(gate_up[0]) * gate_up[1], weights.w_down);
-  const at::Tensor delta = slots.unpack(project(normalise(h, weights.out_norm), weights.w_out)).view(u_YEWC.sizes());
+  const at::Tensor change = project(normalise(h, weights.out_norm), weights.w_out);
+  const at::Tensor delta = slots.unpack(whole_entry(options, change)).view(u_YEWC.sizes());
   if (slots.packed()) return delta;
   return delta.masked_fill((events.kind_YEW == static_cast<int64_t>(RowKind::pad)).unsqueeze(-1), 0);
 }

@@ -53,6 +53,47 @@ at::Tensor recall_scores(const EventRows& events, const at::Tensor& row_T, const
   return events.mass_ET;
 }
 
+// Of the rows scored, those that hold a share of the event's mass, greatest first; the others get -1.
+at::Tensor holding_share(const at::Tensor& scores_ET, double share) {
+  const at::Tensor mass_ET = scores_ET.clamp_min(0);
+  const auto [sorted_ET, order_ET] = at::sort(mass_ET, /*stable=*/true, /*dim=*/1, /*descending=*/true);
+  const at::Tensor before_ET = sorted_ET.cumsum(1) - sorted_ET;
+  const at::Tensor enough_ET = before_ET >= share * mass_ET.sum(1, /*keepdim=*/true);
+  return scores_ET.masked_fill(at::zeros_like(enough_ET).scatter(1, order_ET, enough_ET), -1);
+}
+
+// k rows, one after the other: mass relative to the greatest, less `diversity` times the greatest cosine between the
+// row's key and a key chosen before. Ascending, -1 where there are fewer.
+at::Tensor select_diverse(const EventRows& events, const at::Tensor& scores_ET, int64_t k, double diversity) {
+  const at::Tensor keys_ETC = events.k_EGTD.transpose(1, 2).flatten(2).to(scores_ET.scalar_type());
+  const at::Tensor unit_ETC = keys_ETC / keys_ETC.norm(2, {2}, /*keepdim=*/true).clamp_min(1e-12);
+  const at::Tensor relative_ET = scores_ET / scores_ET.amax(1, /*keepdim=*/true).clamp_min(1e-30);
+  at::Tensor open_ET = scores_ET >= 0, chosen_ET = at::zeros_like(open_ET);
+  at::Tensor closest_ET = at::zeros_like(scores_ET);
+  for (int64_t i = 0; i < k; ++i) {
+    const at::Tensor value_ET =
+        (relative_ET - diversity * closest_ET + diversity).masked_fill(open_ET.logical_not(), -1);
+    const at::Tensor row_E1 = ops::select_top(value_ET, 1);
+    const at::Tensor found_E1 = row_E1 >= 0, at_E1 = row_E1.clamp_min(0);
+    chosen_ET.scatter_(1, at_E1, chosen_ET.gather(1, at_E1).logical_or(found_E1));
+    open_ET = open_ET.logical_and(chosen_ET.logical_not());
+    const at::Tensor unit_E1C = unit_ETC.gather(1, at_E1.unsqueeze(2).expand({-1, -1, unit_ETC.size(2)}));
+    closest_ET = closest_ET.maximum(at::matmul(unit_ETC, unit_E1C.transpose(1, 2)).squeeze(2));
+  }
+  return ops::select_top(chosen_ET.to(scores_ET.scalar_type()) - 0.5, k);
+}
+
+// R: of `earlier`, at most `most` rows.
+at::Tensor recalled_rows(const EventRows& events, const RowChoiceOptions& options, const at::Tensor& earlier_ET,
+                         const at::Tensor& row_T, int64_t most) {
+  at::Tensor scores_ET = recall_scores(events, row_T, options.recall_by).masked_fill(earlier_ET.logical_not(), -1);
+  if (options.recall_share > 0 && scores_ET.numel() > 0) scores_ET = holding_share(scores_ET, options.recall_share);
+  const int64_t count = std::min(options.recall, most);
+  if (options.recall_diversity > 0 && count > 0)
+    return select_diverse(events, scores_ET, count, options.recall_diversity);
+  return ops::select_top(scores_ET, count);
+}
+
 // The most rows of either kind that any event has: slots beyond them would be padding for all.
 struct Widths {
   int64_t recent = 0, earlier = 0;
@@ -77,10 +118,9 @@ ChosenRows choose_rows(const EventRows& events, const RowChoiceOptions& options)
       usable_ET.logical_and(newest_ET.logical_not()).logical_and_(row_T >= options.recall_exclude_first);
 
   const Widths most = most_of(recent_ET, earlier_ET);
-  const at::Tensor recent_EW = ops::select_top(recent_ET.to(events.mass_ET.scalar_type()) - 0.5, most.recent);
-  const at::Tensor scores_ET =
-      recall_scores(events, row_T, options.recall_by).masked_fill(earlier_ET.logical_not(), -1);
-  const at::Tensor recalled_EW = ops::select_top(scores_ET, std::min(options.recall, most.earlier));
+  const int64_t recent = options.rewrite_recent ? most.recent : 0;
+  const at::Tensor recent_EW = ops::select_top(recent_ET.to(events.mass_ET.scalar_type()) - 0.5, recent);
+  const at::Tensor recalled_EW = recalled_rows(events, options, earlier_ET, row_T, most.earlier);
 
   const auto kinds = [](const at::Tensor& rows, RowKind kind) {
     return at::full_like(rows, static_cast<int64_t>(kind), rows.options().dtype(at::kChar))

@@ -33,7 +33,7 @@ std::unique_ptr<Options> read_saved_options(const ProcessorConfig& config, const
                    .where = source,
                    .expected = join(method_names(), ", "),
                    .found = config.method,
-                   .next_step = "open the plug-in that holds the method (run.plugins)"});
+                   .next_step = "open the plug-in that holds the method: run.plugins, --plugins"});
   }
   as_bad_file([&] { read_options(parse_yaml(config.options, source), *options); });
   return options;

@@ -1,6 +1,7 @@
 #include "bt/model/named_tensors.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <set>

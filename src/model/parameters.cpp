@@ -176,15 +176,20 @@ at::Tensor ParameterStore::leaf(std::string_view name, int64_t layer) const {
 std::vector<at::Tensor> ParameterStore::layer_leaves(int64_t layer) const {
   std::vector<at::Tensor> out;
   for (size_t i = 0; i < infos_.size(); ++i) {
-    if (infos_[i].layers > 0) out.push_back(leaves_[i].at(static_cast<size_t>(layer)));
+    if (infos_[i].layers > 0) out.push_back(leaves_[i].at(infos_[i].every_layer ? 0 : static_cast<size_t>(layer)));
   }
   return out;
 }
 
 std::vector<at::Tensor> ParameterStore::stacked() const {
+  int64_t layers = 1;
+  for (const ParameterInfo& info : infos_) layers = std::max(layers, info.layers);
   std::vector<at::Tensor> out;
   for (size_t i = 0; i < infos_.size(); ++i) {
-    if (infos_[i].layers > 0) out.push_back(whole(i));
+    if (infos_[i].layers == 0) continue;
+    std::vector<int64_t> shape = whole(i).sizes().vec();
+    if (infos_[i].every_layer) shape[0] = layers;
+    out.push_back(whole(i).expand(shape));
   }
   return out;
 }

@@ -1,6 +1,7 @@
 #include "bt/optim/adamw.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/_fused_adamw.h>
 
 #include "bt/core/strings.h"

@@ -14,6 +14,13 @@ void DcaOptions::fields(OptionFields& f) {
       {.help = "tokens after the latents count on from them, or as if there were none", .choices = {"shift", "keep"}});
   f.field("train_lag", train_lag,
           {.help = "[least, most] tokens by which latents come late in training, drawn for every place", .min = 0});
+  f.field("asynchronous", asynchronous,
+          {.help = "generation goes on while latents are computed; scoring takes them at the boundary"});
+  f.field(
+      "join_after", join_after,
+      {.help = "asynchronous: tokens after the boundary at which latents join, waited for; -1: when they are ready, "
+               "which differs from run to run",
+       .min = -1});
   f.field("coprocessor", coprocessor,
           {.help = "a copy of the backbone, all trained; adapters on it; or layers of its own from scratch",
            .choices = {"copy", "lora", "scratch"}});

@@ -65,6 +65,21 @@ void PerplexityOptions::validate() const {
   check_place(place);
 }
 
+void AheadPerplexityOptions::fields(OptionFields& f) {
+  model_fields(f, place);
+  f.field("input", input,
+          {.help = "a text, or JSON Lines (.jsonl): {\"text\": \"...\"}, a document a line", .required = true});
+  f.field("output", output, {.help = "file for the figures of every position as JSON"});
+  f.field("context", context, {.help = "tokens of a text; longer documents are several", .min = 2, .max = 1 << 30});
+  f.field("ahead", ahead, {.help = "positions after the latents", .min = 1, .max = 1 << 16});
+  f.field("places", places, {.help = "places of a text where latents are appended", .min = 1, .max = 1 << 30});
+  f.field("batch_size", batch_size, {.help = "texts at once", .min = 1, .max = 1 << 16});
+  f.field("seed", seed, {.help = "of the places", .min = 0});
+  machine_fields(f, place);
+}
+
+void AheadPerplexityOptions::validate() const { check_place(place); }
+
 void check_files(const EvalRunOptions& options) {
   need_model(options.place);
   for (const std::string& name : options.tasks) {
@@ -73,6 +88,11 @@ void check_files(const EvalRunOptions& options) {
 }
 
 void check_files(const PerplexityOptions& options) {
+  need_model(options.place);
+  need_file(options.input, "the input");
+}
+
+void check_files(const AheadPerplexityOptions& options) {
   need_model(options.place);
   need_file(options.input, "the input");
 }

@@ -12,6 +12,7 @@ void model_fields(OptionFields& f, ModelPlace& place) {
   f.field("model", place.model, {.help = "Hugging Face folder of the decoder", .required = true});
   f.field("latent", place.latent,
           {.help = "folder of a trained latent method, or PEFT's; without it the decoder alone"});
+  f.field("plugins", place.plugins, {.help = "shared libraries that add methods, separated by commas"});
   f.field("allow_other_backbone", place.allow_other_backbone,
           {.help = "attach the method to other weights of the same shape than it was trained on"});
 }

@@ -9,6 +9,7 @@ void RowChoiceOptions::recent_fields(OptionFields& f) {
   f.field("recent", recent, {.help = "R: newest rows that are rewritten, and vote on what is recalled", .min = 1});
   f.field("window", window,
           {.help = "newest rows of the step just written, or of the whole text", .choices = {"step", "recent"}});
+  f.field("rewrite_recent", rewrite_recent, {.help = "false: recent rows only vote on what is recalled"});
 }
 
 void RowChoiceOptions::recall_fields(OptionFields& f) {
@@ -18,6 +19,29 @@ void RowChoiceOptions::recall_fields(OptionFields& f) {
            .choices = {"mass", "random", "newest"}});
   f.field("recall_exclude_first", recall_exclude_first,
           {.help = "first rows of a sequence that are never recalled (attention sinks)", .min = 0});
+  f.field("recall_share", recall_share,
+          {.help = "recall the fewest rows that hold this share of the earlier rows' mass, at most K; 0: always K",
+           .min = 0,
+           .max = 1});
+  f.field("recall_diversity", recall_diversity,
+          {.help = "one row after another, by mass (of the greatest) less this times its greatest cosine to a key "
+                   "recalled already; 0: by mass alone",
+           .min = 0});
+}
+
+void RowChoiceOptions::validate() const {
+  if (recall_by != "mass" && (recall_share > 0 || recall_diversity > 0)) {
+    fail_usage({.what = "a share of the mass and diversity need recall by mass",
+                .where = "latent.recall_by",
+                .expected = "mass",
+                .found = recall_by});
+  }
+  if (!rewrite_recent && recall == 0) {
+    fail_usage({.what = "no row is rewritten",
+                .where = "latent.recall",
+                .expected = "at least 1 with latent.rewrite_recent: false",
+                .found = "0"});
+  }
 }
 
 namespace {
@@ -58,10 +82,17 @@ void BtOptions::fields(OptionFields& f) {
   f.field("processor_rope", processor_rope, {.help = "rotary positions inside the processor"});
   f.field("kind_embedding", kind_embedding, {.help = "tell recent rows from recalled ones"});
   f.field("causal", causal, {.help = "control: rows of the processor see earlier rows only"});
+  f.field("rewrites", rewrites, {.help = "what of an entry changes", .choices = {"both", "values", "keys"}});
+  f.field("gates", gates,
+          {.help = "one gate a layer, or one for the keys and one for the values of every head",
+           .choices = {"layer", "head"}});
+  f.field("share_layers", share_layers, {.help = "one block for all layers; gates stay apart"});
+  f.field("train_backbone", train_backbone, {.help = "train the backbone together with the processor"});
   gate_fields(f, gate_init, gate_lr_multiplier, out_deviation);
 }
 
 void BtOptions::validate() const {
+  rows.validate();
   if (width % heads != 0) {
     fail_usage({.what = "the processor's width is not divisible by its heads",
                 .where = "latent.heads",
@@ -84,12 +115,16 @@ void ConstantRewriteOptions::fields(OptionFields& f) {
   gate_fields(f, gate_init, gate_lr_multiplier, out_deviation);
 }
 
+void ConstantRewriteOptions::validate() const { rows.validate(); }
+
 void MeanShiftOptions::fields(OptionFields& f) {
   common_fields(f);
   rows.recent_fields(f);
   rows.recall_fields(f);
   f.field("strength", strength, {.help = "share of the way to the mean", .min = 0, .max = 1});
 }
+
+void MeanShiftOptions::validate() const { rows.validate(); }
 
 void LoraOptions::fields(OptionFields& f) {
   common_fields(f);
@@ -113,6 +148,32 @@ void PauseOptions::fields(OptionFields& f) {
   f.field("count", count, {.help = "embeddings appended at a boundary", .min = 1});
   f.field("train_backbone", train_backbone, {.help = "train the backbone together with the embeddings"});
   f.field("deviation", deviation, {.help = "standard deviation of the initial embeddings", .min = 0});
+}
+
+void RolloutOptions::fields(OptionFields& f) {
+  common_fields(f);
+  f.field("latents", latents, {.help = "hidden states appended at a boundary, one after the other", .min = 1});
+  f.field("train_backbone", train_backbone, {.help = "false: the frozen backbone; only the latents' scale is trained"});
+  f.field("stage_steps", stage_steps,
+          {.help = "training steps of a stage: stage s drops an answer's first s steps and has s * latents_per_step "
+                   "latents; 0: all latents and whole answers from the first step on",
+           .min = 0});
+  f.field("latents_per_step", latents_per_step, {.help = "latents in place of a dropped step", .min = 1});
+}
+
+void RolloutOptions::validate() const {
+  if (stage_steps > 0 && latents % latents_per_step != 0) {
+    fail_usage({.what = "the last stage does not come out even",
+                .where = "latent.latents",
+                .expected = str("a multiple of latent.latents_per_step = ", latents_per_step),
+                .found = str(latents)});
+  }
+  if (rewrite_at == "before_newline") {
+    fail_usage({.what = "a hidden state to go on from is that of the boundary token",
+                .where = "latent.rewrite_at",
+                .expected = "after_newline",
+                .found = rewrite_at});
+  }
 }
 
 void SteerOptions::fields(OptionFields& f) {

@@ -1,6 +1,7 @@
 #include "boundary_event.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -27,6 +28,7 @@ EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, co
   const int64_t events = at_depth.events;
   EventRows rows;
   rows.mass_ET = mass_ET;
+  rows.k_EGTD = kv.k_BGTD.narrow(0, 0, events).detach();
   rows.rows_E = at_depth.rows_B.narrow(0, 0, events);
   rows.step_begin_E = at_depth.step_begin_E;
   rows.position_ET = kv.position_BT.narrow(0, 0, events);

@@ -2,6 +2,7 @@
 // text once; the coprocessor reads its cache at all places together; the decoder reads latents and ahead tokens of all
 // branches together. Only the last two are recorded.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "bt/ops/ops.h"
 #include "orders.h"
@@ -34,6 +35,15 @@ std::vector<KvView> caches_of(const Pass& pass) {
   return caches;
 }
 
+at::Tensor latents_of(const Pass& pass, const std::vector<KvView>& caches) {
+  const DeviceBranches& branches = pass.plan.branches;
+  const Append& append = *pass.effects.append;
+  if (append.kind() == AppendKind::from_cache)
+    return append.latents_RMK(pass.decoder, {caches, branches.sequence_R, branches.read_R, branches.read_R});
+  const at::Tensor known_MC = append.embeddings_MK(pass.shared_parameters());
+  return known_MC.unsqueeze(0).expand({branches.sequence_R.size(0), -1, -1});
+}
+
 // The last latent and every ahead token but the last predict one.
 at::Tensor predicting(const at::Tensor& x_RSX, const BranchShape& shape) {
   return x_RSX.narrow(1, shape.latents - 1, shape.ahead).flatten(0, 1);
@@ -46,8 +56,7 @@ Hidden branch_pass(const Pass& pass) {
   const ModelConfig& config = pass.decoder.config;
   const int64_t count = branches.sequence_R.size(0), rows = branches.position_RS.size(1);
   const std::vector<KvView> caches = caches_of(pass);
-  const at::Tensor latents_RMC =
-      pass.effects.append->latents_RMK(pass.decoder, {caches, branches.sequence_R, branches.read_R, branches.read_R});
+  const at::Tensor latents_RMC = latents_of(pass, caches);
   const at::Tensor ahead_RAC =
       embed(pass.decoder, branches.ahead_id_RA.flatten()).view({count, branches.shape.ahead, config.hidden_size});
   at::Tensor x_NC = at::cat({latents_RMC.to(ahead_RAC.scalar_type()), ahead_RAC}, 1).flatten(0, 1);

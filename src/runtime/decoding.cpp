@@ -1,6 +1,7 @@
 #include "bt/runtime/decoding.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 
@@ -118,6 +119,7 @@ void Decoding::admit(const std::vector<DecodingRequest>& requests) {
 std::vector<SlotReport> Decoding::step() {
   at::NoGradGuard no_grad;
   State& state = *state_;
+  state.join_latents();
   std::vector<LogitRow> live;
   std::vector<at::Tensor> logits;
   for (size_t i = 0; i < state.slots.size(); ++i) {

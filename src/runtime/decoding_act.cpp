@@ -7,13 +7,10 @@
 #include "bt/ops/ops.h"
 #include "bt/runtime/method_plan.h"
 #include "decoding_state.h"
+#include "to_tensor.h"
 
 namespace bt {
 namespace {
-
-at::Tensor to_tensor(const std::vector<int64_t>& values, at::Device device) {
-  return at::tensor(at::ArrayRef<int64_t>(values), at::kLong).to(device);
-}
 
 // The slots of one batch of events and the queries that vote there.
 struct Firing {
@@ -59,6 +56,7 @@ EventRows event_rows(const Decoding::State& state, const Firing& firing, int64_t
   const AttentionSpec spec = state.decoder.attention(layer);
   EventRows rows;
   rows.mass_ET = ops::attention_mass(q_EVHD, lse_EVH, firing.voters_E, firing.voters_E, kv, spec);
+  rows.k_EGTD = kv.k_BGTD;
   rows.rows_E = kv.length_B;
   rows.step_begin_E = kv.length_B - firing.step_tokens_E;
   rows.position_ET = kv.position_BT;
@@ -66,13 +64,6 @@ EventRows event_rows(const Decoding::State& state, const Firing& firing, int64_t
   rows.ordinal_E = firing.ordinal_E;
   rows.layer = layer;
   rows.window = spec.window;
-  return rows;
-}
-
-int64_t longest(const Decoding::State& state, int64_t layer, const std::vector<int64_t>& slots) {
-  int64_t rows = 0;
-  for (const int64_t slot : slots)
-    rows = std::max(rows, state.rows[static_cast<size_t>(layer)][static_cast<size_t>(slot)]);
   return rows;
 }
 
@@ -99,7 +90,7 @@ void rewrite(Decoding::State& state, const Firing& firing) {
   const int64_t layers = state.cache.layers();
   std::vector<at::Tensor> rows, kinds, entries, positions;
   for (int64_t layer = 0; layer < layers; ++layer) {
-    const KvView kv = state.cache.view(layer, longest(state, layer, firing.slots), firing.slot_E);
+    const KvView kv = state.cache.view(layer, state.longest(layer, firing.slots), firing.slot_E);
     const ChosenRows chosen = state.effects.rewrite->choose(event_rows(state, firing, layer, kv));
     rows.push_back(chosen.rows_EW);
     kinds.push_back(chosen.kind_EW);
@@ -116,7 +107,7 @@ void rewrite(Decoding::State& state, const Firing& firing) {
   const Edit edit = state.effects.rewrite->edit(events, state.parameters);
   const at::Tensor rows_YEW = stack_padded(rows, -1), change_YEWC = edit.gate * edit.delta_YEWC;
   for (int64_t layer = 0; layer < layers; ++layer) {
-    const KvView kv = state.cache.view(layer, longest(state, layer, firing.slots));
+    const KvView kv = state.cache.view(layer, state.longest(layer, firing.slots));
     ops::edit_rows_(kv, spread(state, firing, rows_YEW[layer], -1), spread(state, firing, events.u_YEWC[layer], 0),
                     spread(state, firing, change_YEWC[layer], 0), at::ones({1}, change_YEWC.options()));
   }
@@ -124,30 +115,12 @@ void rewrite(Decoding::State& state, const Firing& firing) {
 
 void evict(Decoding::State& state, const Firing& firing) {
   for (int64_t layer = 0; layer < state.cache.layers(); ++layer) {
-    const KvView kv = state.cache.view(layer, longest(state, layer, firing.slots), firing.slot_E);
+    const KvView kv = state.cache.view(layer, state.longest(layer, firing.slots), firing.slot_E);
     state.cache.compact_(layer, firing.slot_E, state.effects.evict->keep(event_rows(state, firing, layer, kv)));
     const at::Tensor length = state.cache.length_LB()[layer].cpu();
     for (const int64_t slot : firing.slots)
       state.rows[static_cast<size_t>(layer)][static_cast<size_t>(slot)] = length[slot].item<int64_t>();
   }
-}
-
-// [E, M, K], from the slots' caches as they stand.
-at::Tensor latents_of(const Decoding::State& state, const std::vector<int64_t>& at_slots) {
-  const at::Device device = state.decoder.embedding.device();
-  const at::Tensor slot_E = to_tensor(at_slots, device);
-  std::vector<int64_t> end, position;
-  for (const int64_t at : at_slots) {
-    end.push_back(state.rows[0][static_cast<size_t>(at)]);
-    position.push_back(state.slots[static_cast<size_t>(at)].position);
-  }
-  PrefixCache prefix;
-  for (int64_t layer = 0; layer < state.cache.layers(); ++layer)
-    prefix.layers.push_back(state.cache.view(layer, std::max<int64_t>(1, longest(state, layer, at_slots)), slot_E));
-  prefix.sequence_R = at::arange(slot_E.size(0), slot_E.options());
-  prefix.end_R = to_tensor(end, device);
-  prefix.position_R = to_tensor(position, device);
-  return state.effects.append->latents_RMK(state.decoder, prefix);
 }
 
 }  // namespace
@@ -175,13 +148,13 @@ Decoding::State::State(const Decoder& decoder_in, const Method* method_in, const
   }
   const ParameterStore* store = method != nullptr ? method->parameters() : nullptr;
   if (store != nullptr) parameters = store->stacked();
-  if (effects.append != nullptr && !appends_from_cache(method)) {
-    std::vector<at::Tensor> shared;
-    for (const ParameterInfo& info : store->infos()) {
-      if (info.layers == 0) shared.push_back(store->leaf(info.name).detach());
-    }
-    latents_MC = effects.append->embeddings_MK(shared).to(options.dtype());
-  }
+  if (effects.append != nullptr && effects.append->kind() == AppendKind::known) latents_MC = known_latents(*this);
+}
+
+int64_t Decoding::State::longest(int64_t layer, const std::vector<int64_t>& at_slots) const {
+  int64_t most = 0;
+  for (const int64_t at : at_slots) most = std::max(most, rows[static_cast<size_t>(layer)][static_cast<size_t>(at)]);
+  return most;
 }
 
 void Decoding::State::act(const std::vector<int64_t>& at_slots) {
@@ -199,22 +172,6 @@ void Decoding::State::act(const std::vector<int64_t>& at_slots) {
     ++slot.events;
   }
   if (effects.append != nullptr) append_latents(at_slots);
-}
-
-void Decoding::State::append_latents(const std::vector<int64_t>& at_slots) {
-  const Append& append = *effects.append;
-  const bool from_cache = appends_from_cache(method);
-  if (from_cache) latents_MC = latents_of(*this, at_slots).flatten(0, 1).to(decoder.embedding.scalar_type());
-  std::vector<Chunk> latents;
-  for (size_t e = 0; e < at_slots.size(); ++e) {
-    Chunk chunk{at_slots[e], {}};
-    const int64_t first = from_cache ? static_cast<int64_t>(e) * append.count() : 0;
-    for (int64_t m = 0; m < append.count(); ++m) chunk.ids.push_back(static_cast<int32_t>(-1 - first - m));
-    latents.push_back(std::move(chunk));
-  }
-  feed(latents);
-  if (!from_cache || append.branches().shape.shifts_positions) return;
-  for (const int64_t at : at_slots) slots[static_cast<size_t>(at)].position -= append.count();
 }
 
 }  // namespace bt

@@ -5,14 +5,12 @@
 
 #include "boundary_event.h"
 #include "bt/ops/ops.h"
+#include "bt/runtime/method_plan.h"
 #include "decoding_state.h"
+#include "to_tensor.h"
 
 namespace bt {
 namespace {
-
-at::Tensor to_tensor(const std::vector<int64_t>& values, at::Device device) {
-  return at::tensor(at::ArrayRef<int64_t>(values), at::kLong).to(device);
-}
 
 // Index tables of a batch of chunks.
 struct Batch {
@@ -146,10 +144,12 @@ void Decoding::State::feed(const std::vector<Chunk>& chunks) {
     }
     x_nC = finish_layer(decoder, layer, x_nC, attended.out_nHD);
   }
-  const at::Tensor logits_AV = logits(decoder, final_hidden(decoder, x_nC.index_select(0, batch.last_A)));
+  const at::Tensor hidden_AC = final_hidden(decoder, x_nC.index_select(0, batch.last_A));
+  const at::Tensor logits_AV = logits(decoder, hidden_AC);
   for (size_t a = 0; a < chunks.size(); ++a) {
     Slot& slot = slots[static_cast<size_t>(chunks[a].slot)];
     slot.logits_V = logits_AV[static_cast<int64_t>(a)];
+    if (appends_recurrently(method)) slot.hidden_K = hidden_AC[static_cast<int64_t>(a)];
     slot.tokens += static_cast<int64_t>(chunks[a].ids.size());
     slot.position += static_cast<int64_t>(chunks[a].ids.size());
     slot.step_tokens += static_cast<int64_t>(chunks[a].ids.size());

@@ -1,6 +1,7 @@
 // The decode engine's working state: slots, cache, and the queries of each slot's open step.
 #pragma once
 
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,12 @@
 #include "bt/runtime/decoding.h"
 
 namespace bt {
+
+// Latents that another thread computes. Destroying them waits for it.
+struct PendingLatents {
+  std::future<at::Tensor> latents_MK;
+  int64_t begin = 0;  // tokens fed when it started
+};
 
 struct Slot {
   bool live = false;
@@ -21,7 +28,9 @@ struct Slot {
   int64_t previous_cut = 0, events = 0;
   int64_t step_tokens = 0;  // of the open step, in the query ring
   at::Tensor logits_V;      // of the last token fed
+  at::Tensor hidden_K;      // of it, after the last norm, where latents go on from it
   std::vector<int64_t> boundaries;
+  std::optional<PendingLatents> pending;
 };
 
 // Tokens of one slot to run through the decoder; ids below 0 are latents.
@@ -54,7 +63,18 @@ struct Decoding::State {
   void feed(const std::vector<Chunk>& chunks);
   // The method acts on the slots' caches as they stand.
   void act(const std::vector<int64_t>& at_slots);
+  // The latents of a boundary: fed at once, or computed beside decoding until join_latents() feeds them.
   void append_latents(const std::vector<int64_t>& at_slots);
+  void join_latents();
+  int64_t longest(int64_t layer, const std::vector<int64_t>& at_slots) const;  // rows
+
+ private:
+  void join(const std::vector<int64_t>& at_slots);  // pending latents, waited for
+  void roll_out(const std::vector<int64_t>& at_slots);
+  void feed_latents(const std::vector<int64_t>& at_slots);  // latents_MC holds count() rows for each of the slots
 };
+
+// The embeddings of a method that knows them beforehand, [M, K].
+at::Tensor known_latents(const Decoding::State& state);
 
 }  // namespace bt

@@ -6,16 +6,10 @@
 
 #include "bt/core/error.h"
 #include "bt/data/branches.h"
+#include "to_tensor.h"
 
 namespace bt {
 namespace {
-
-at::Tensor to_tensor(const std::vector<int64_t>& values, at::Device device, at::IntArrayRef shape = {}) {
-  at::Tensor host = at::empty({static_cast<int64_t>(values.size())}, at::kLong);
-  std::copy(values.begin(), values.end(), host.data_ptr<int64_t>());
-  if (!shape.empty()) host = host.view(shape);
-  return host.to(device);
-}
 
 // Index tables of a set of segments laid side by side and right-padded.
 struct SegmentTable {
@@ -59,17 +53,18 @@ DepthPlan depth_plan(const Plan& plan, int64_t depth, int64_t token_begin, at::D
   out.sequences = last - first;
   out.token_begin = token_begin;
   out.width = longest(plan, first, last);
-  const bool deepest = depth + 1 == plan.depths();
-  out.events = deepest ? 0 : plan.depth_begin[static_cast<size_t>(depth) + 2] - last;
   std::vector<int64_t> query_length, rows, step_begin;
   for (int64_t i = first; i < last; ++i) {
     const Segment& segment = plan.segments[static_cast<size_t>(i)];
     query_length.push_back(segment.end - segment.begin);
     rows.push_back(rows_after(plan, segment));
-    if (segment.event >= 0) step_begin.push_back(plan.events[static_cast<size_t>(segment.event)].step_begin);
+    if (segment.event >= 0) {
+      BT_ASSERT(static_cast<int64_t>(step_begin.size()) == i - first);  // those with an event come first
+      step_begin.push_back(plan.events[static_cast<size_t>(segment.event)].step_begin);
+    }
     out.rows = std::max(out.rows, rows.back());
   }
-  BT_ASSERT(static_cast<int64_t>(step_begin.size()) == out.events);
+  out.events = static_cast<int64_t>(step_begin.size());
   const SegmentTable table = tabulate(plan, first, last, out.width);
   out.token_end = token_begin + static_cast<int64_t>(table.slot.size());
   out.token_BS = to_tensor(table.token_slots, device, {out.sequences, out.width});

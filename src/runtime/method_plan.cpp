@@ -1,5 +1,7 @@
 #include "bt/runtime/method_plan.h"
 
+#include <algorithm>
+
 #include "bt/data/splice.h"
 
 namespace bt {
@@ -11,7 +13,46 @@ TriggerOptions never(TriggerOptions trigger) {
   return trigger;
 }
 
+LatentSplice splice_of(const Append& append, int64_t count, const TriggerOptions& trigger) {
+  using Segments = LatentSplice::Segments;
+  LatentSplice splice{.count = count, .before_boundary_token = trigger.before_boundary_token};
+  if (append.kind() == AppendKind::recurrent) splice.segments = Segments::one_by_one;
+  if (append.kind() == AppendKind::from_cache) {
+    splice.segments = Segments::kept;
+    splice.shifts_positions = append.branches().shape.shifts_positions;
+  }
+  return splice;
+}
+
+// The example without the first `steps` steps of its answer; the last one always stays.
+Example without_steps(const Example& example, int64_t steps, const BoundaryTable& table,
+                      const std::vector<int32_t>& eos_ids) {
+  const TriggerOptions newlines{.kind = "newline", .at_prompt_end = false};
+  const std::vector<int64_t> starts = step_starts(example.ids, example.prompt_length, table, newlines, eos_ids);
+  if (steps == 0 || starts.empty()) return example;
+  const int64_t end = starts[std::min(starts.size(), static_cast<size_t>(steps)) - 1];
+  Example shorter = example;
+  const auto cut = [&](auto& values) { values.erase(values.begin() + example.prompt_length, values.begin() + end); };
+  cut(shorter.ids);
+  cut(shorter.supervised);
+  return shorter;
+}
+
+Plan staged_plan(const Append& append, int64_t stage, const std::vector<Example>& batch, const BoundaryTable& table,
+                 const TriggerOptions& trigger, const std::vector<int32_t>& eos_ids) {
+  std::vector<Example> shorter;
+  for (const Example& example : batch) shorter.push_back(without_steps(example, stage, table, eos_ids));
+  const int64_t latents = stage * append.curriculum().per_step;
+  if (latents == 0) return make_plan(shorter, table, never(trigger), eos_ids);
+  return with_latents(make_plan(shorter, table, trigger, eos_ids), splice_of(append, latents, trigger));
+}
+
 }  // namespace
+
+bool appends_recurrently(const Method* method) {
+  const Append* append = method != nullptr ? method->effects().append : nullptr;
+  return append != nullptr && append->kind() == AppendKind::recurrent;
+}
 
 bool appends_from_cache(const Method* method) {
   const Append* append = method != nullptr ? method->effects().append : nullptr;
@@ -23,17 +64,20 @@ Plan plan_for(const Method* method, const std::vector<Example>& batch, const Bou
   const Effects effects = method != nullptr ? method->effects() : Effects{};
   Plan plan = make_plan(batch, table, effects.any() ? trigger : never(trigger), eos_ids);
   if (effects.append == nullptr) return plan;
-  const bool from_cache = appends_from_cache(method);
-  return with_latents(plan, {.count = effects.append->count(),
-                             .before_boundary_token = trigger.before_boundary_token,
-                             .shifts_positions = !from_cache || effects.append->branches().shape.shifts_positions,
-                             .keeps_segments = from_cache});
+  return with_latents(plan, splice_of(*effects.append, effects.append->count(), trigger));
 }
 
 Plan training_plan_for(const Method* method, const std::vector<Example>& batch, const BoundaryTable& table,
                        const TriggerOptions& trigger, const std::vector<int32_t>& eos_ids, const BranchDraw& draw) {
+  const Append* append = method != nullptr ? method->effects().append : nullptr;
+  if (append != nullptr && append->curriculum().stage_steps > 0) {
+    const Curriculum curriculum = append->curriculum();
+    const bool is_last = draw.draw == kValidationDraw;
+    const int64_t stage = is_last ? curriculum.stages : curriculum.stage(static_cast<int64_t>(draw.draw));
+    return staged_plan(*append, stage, batch, table, trigger, eos_ids);
+  }
   if (!appends_from_cache(method)) return plan_for(method, batch, table, trigger, eos_ids);
-  return with_branches(make_plan(batch, table, never(trigger), eos_ids), method->effects().append->branches(), draw);
+  return with_branches(make_plan(batch, table, never(trigger), eos_ids), append->branches(), draw);
 }
 
 }  // namespace bt

@@ -18,9 +18,9 @@ struct Pass {
 
   std::vector<at::Tensor> layer_parameters(int64_t layer) const;  // [1, …] each; empty without parameters
   std::vector<at::Tensor> shared_parameters() const;              // the method's parameters without layers
-  // Embeddings of packed tokens [begin, end); ids below 0 are the method's latents: `latents_RMK` in packed order where
-  // they come from the cache, else the known ones.
-  at::Tensor inputs_NC(int64_t begin, int64_t end, const at::Tensor& latents_RMK = {}) const;
+  // Embeddings of packed tokens [begin, end); ids below 0 are the method's latents: `latents_nC` in packed order where
+  // they are computed in the pass, else the known ones.
+  at::Tensor inputs_NC(int64_t begin, int64_t end, const at::Tensor& latents_nC = {}) const;
   // The residual stream of tokens after a boundary as it enters a layer.
   at::Tensor steered(const at::Tensor& x_NC, int64_t layer) const;
   bool cut_at(int64_t boundary) const;  // truncation: is the cache cut from the graph here?

@@ -115,7 +115,7 @@ int64_t chosen_rows(const PlanEvent& event, const RowChoiceOptions& options, int
       window > 0 ? std::max<int64_t>(0, event.rows - window + 1) : 0;  // first row the next token sees
   const int64_t first = options.window == "step" ? event.step_begin : 0;
   const int64_t recent_begin = std::max(first, event.rows - options.recent);
-  const int64_t recent = std::max<int64_t>(0, event.rows - std::max(recent_begin, reach));
+  const int64_t recent = options.rewrite_recent ? std::max<int64_t>(0, event.rows - std::max(recent_begin, reach)) : 0;
   const int64_t earlier = std::max<int64_t>(0, recent_begin - std::max(options.recall_exclude_first, reach));
   return recent + std::min(options.recall, earlier);
 }
@@ -127,7 +127,8 @@ StepFlops sft_flops(const ModelConfig& model, const Plan& plan) {
 
 StepFlops processor_flops(const ModelConfig& model, const Plan& plan, const BtOptions& options) {
   const int64_t width = options.width, entry = 2 * model.kv_heads * model.head_dim;
-  const int64_t weights = 2 * width * entry + 4 * width * width + 3 * width * options.feed_forward;
+  const int64_t changed = options.rewrites == "both" ? entry : entry / 2;
+  const int64_t weights = width * (entry + changed) + 4 * width * width + 3 * width * options.feed_forward;
   return rewrite_flops(model, plan, options.rows, {weights, width, width * entry});
 }
 
@@ -146,9 +147,14 @@ StepFlops lora_flops(const ModelConfig& model, const Plan& plan, const LoraOptio
 
 std::optional<StepFlops> step_flops(const ModelConfig& model, const Plan& plan, const Options* method) {
   if (method == nullptr) return sft_flops(model, plan);
-  if (const auto* bt = dynamic_cast<const BtOptions*>(method)) return processor_flops(model, plan, *bt);
-  if (const auto* constant = dynamic_cast<const ConstantRewriteOptions*>(method))
+  if (const auto* bt = dynamic_cast<const BtOptions*>(method)) {
+    if (bt->rows.recall_share > 0) return std::nullopt;  // how many rows depends on the attention
+    return processor_flops(model, plan, *bt);
+  }
+  if (const auto* constant = dynamic_cast<const ConstantRewriteOptions*>(method)) {
+    if (constant->rows.recall_share > 0) return std::nullopt;
     return rewrite_flops(model, plan, constant->rows, {});
+  }
   if (const auto* lora = dynamic_cast<const LoraOptions*>(method)) return lora_flops(model, plan, *lora);
   if (const auto* dca = dynamic_cast<const DcaOptions*>(method)) return coprocessor_flops(model, plan, *dca);
   return std::nullopt;

@@ -18,7 +18,20 @@ at::Tensor latents_after(const Pass& pass, int64_t depth, const std::vector<Segm
   prefix.sequence_R = at::arange(at_depth.events, prefix.end_R.options());
   const at::Tensor position_RT = pass.plan.position_BT.narrow(0, 0, at_depth.events);
   prefix.position_R = position_RT.gather(1, prefix.end_R.unsqueeze(1)).squeeze(1);
-  return pass.effects.append->latents_RMK(pass.decoder, prefix);
+  return pass.effects.append->latents_RMK(pass.decoder, prefix).flatten(0, 1);
+}
+
+// The latent of every sequence of a depth, from the last token of the depth before it. None where the depth begins with
+// text.
+at::Tensor latents_before(const Pass& pass, int64_t depth, const at::Tensor& before_NC) {
+  const DepthPlan& here = pass.plan.depths[static_cast<size_t>(depth)];
+  const bool is_latent = here.width == 1 && pass.plan.id_N[here.token_begin].item<int64_t>() < 0;
+  if (!is_latent) return {};
+  const DepthPlan& before = pass.plan.depths[static_cast<size_t>(depth) - 1];
+  const at::Tensor last_B1 = (before.query_length_B.narrow(0, 0, here.sequences) - 1).unsqueeze(1);
+  const at::Tensor token_B = before.token_BS.narrow(0, 0, here.sequences).gather(1, last_B1).squeeze(1);
+  return pass.effects.append->latent_RK(final_hidden(pass.decoder, before_NC.index_select(0, token_B)),
+                                        pass.shared_parameters());
 }
 
 }  // namespace
@@ -33,13 +46,14 @@ Hidden step_major(const Pass& pass) {
   Hidden out;
   out.rows.resize(static_cast<size_t>(layers));
   std::vector<at::Tensor> hidden;
-  at::Tensor latents_RMK;  // that the next depth begins with
+  at::Tensor latents_nC;  // that the next depth begins with
   for (int64_t depth = 0; depth < static_cast<int64_t>(plan.depths.size()); ++depth) {
     const DepthPlan& at_depth = plan.depths[static_cast<size_t>(depth)];
     const int64_t tokens = at_depth.token_end - at_depth.token_begin;
     const Rotary here{rotary_N.cos.narrow(0, at_depth.token_begin, tokens),
                       rotary_N.sin.narrow(0, at_depth.token_begin, tokens)};
-    at::Tensor x_NC = pass.inputs_NC(at_depth.token_begin, at_depth.token_end, latents_RMK);
+    if (depth > 0 && appends_recurrently(pass.method)) latents_nC = latents_before(pass, depth, hidden.back());
+    at::Tensor x_NC = pass.inputs_NC(at_depth.token_begin, at_depth.token_end, latents_nC);
     for (int64_t layer = 0; layer < layers; ++layer) {
       if (depth > 0) x_NC = pass.steered(x_NC, layer);
       const at::Tensor out_NHD =
@@ -53,7 +67,7 @@ Hidden step_major(const Pass& pass) {
                                                                      pass.cut_at(depth), pass.replayed(layer, depth));
       if (rows.defined()) out.rows[static_cast<size_t>(layer)].push_back(rows);
     }
-    if (appends_from_cache(pass.method)) latents_RMK = latents_after(pass, depth, caches);
+    if (appends_from_cache(pass.method)) latents_nC = latents_after(pass, depth, caches);
   }
   out.supervised_MC = at::cat(hidden).index_select(0, plan.supervised_M);
   for (const SegmentCache& cache : caches) out.rewrite_size.push_back(cache.rewrite_size());

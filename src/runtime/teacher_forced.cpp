@@ -1,6 +1,7 @@
 #include "bt/runtime/teacher_forced.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
@@ -21,6 +22,7 @@ Hidden without_latents(const Pass& pass) {
 
 Hidden run(const Pass& pass) {
   if (!pass.plan.branches.empty()) return pass.effects.append != nullptr ? branch_pass(pass) : without_latents(pass);
+  if (appends_recurrently(pass.method)) return step_major(pass);  // a latent waits for all layers of what is before it
   if (appends_from_cache(pass.method)) {
     // Training goes by branches; the layers of the next step wait for all layers of the one before.
     BT_ASSERT(!at::GradMode::is_enabled());
@@ -46,15 +48,15 @@ std::vector<at::Tensor> Pass::shared_parameters() const {
   return shared;
 }
 
-at::Tensor Pass::inputs_NC(int64_t begin, int64_t end, const at::Tensor& latents_RMK) const {
+at::Tensor Pass::inputs_NC(int64_t begin, int64_t end, const at::Tensor& computed_nC) const {
   const at::Tensor id_N = plan.id_N.narrow(0, begin, end - begin);
   if (effects.append == nullptr) return embed(decoder, id_N);
   const at::Tensor latent_n = (id_N < 0).nonzero().squeeze(1);
   const at::Tensor x_NC = embed(decoder, id_N.clamp_min(0));
   if (latent_n.numel() == 0) return x_NC;
   const at::Tensor latents_nC =
-      latents_RMK.defined()
-          ? latents_RMK.flatten(0, 1)
+      computed_nC.defined()
+          ? computed_nC
           : effects.append->embeddings_MK(shared_parameters()).index_select(0, -1 - id_N.index_select(0, latent_n));
   return x_NC.index_copy(0, latent_n, latents_nC.to(x_NC.scalar_type()));
 }
@@ -65,7 +67,10 @@ at::Tensor Pass::steered(const at::Tensor& x_NC, int64_t layer) const {
   return direction_K.defined() ? x_NC + direction_K.to(x_NC.scalar_type()) : x_NC;
 }
 
-bool Pass::cut_at(int64_t boundary) const { return options.bptt_steps > 0 && boundary % options.bptt_steps == 0; }
+bool Pass::cut_at(int64_t boundary) const {
+  if (appends_recurrently(method)) return false;  // what trains is the way through the latents
+  return options.bptt_steps > 0 && boundary % options.bptt_steps == 0;
+}
 
 const at::Tensor* Pass::replayed(int64_t layer, int64_t depth) const {
   if (options.replay == nullptr) return nullptr;

@@ -1,6 +1,7 @@
 #include "truncated_scan.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "truncated_scan_state.h"

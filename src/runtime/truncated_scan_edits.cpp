@@ -1,6 +1,7 @@
 // The rewrites of a truncated scan and their backward pass: through graphs kept from the forward pass, or by running
 // the edit again over all events as one batch.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>

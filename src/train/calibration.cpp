@@ -1,6 +1,7 @@
 #include "bt/train/calibration.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "bt/core/error.h"
 #include "bt/ops/ops.h"

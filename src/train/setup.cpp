@@ -108,12 +108,11 @@ TrainingSetup outline_setup(ExperimentOptions options) {
   return open_parts(std::move(options), at::kMeta);
 }
 
-Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch, int64_t draw) {
+Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch, uint64_t draw) {
   std::vector<int32_t> eos;
   for (const int64_t id : setup.decoder().config.eos_ids) eos.push_back(static_cast<int32_t>(id));
-  return training_plan_for(
-      setup.method.get(), batch, setup.boundaries, setup.trigger, eos,
-      {draw == kValidationDraw ? 0 : static_cast<uint64_t>(setup.options.run.seed), static_cast<uint64_t>(draw)});
+  return training_plan_for(setup.method.get(), batch, setup.boundaries, setup.trigger, eos,
+                           {draw == kValidationDraw ? 0 : static_cast<uint64_t>(setup.options.run.seed), draw});
 }
 
 }  // namespace bt

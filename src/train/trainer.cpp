@@ -111,6 +111,7 @@ void Trainer::log(const StepReport& report) {
                                {"training_s", state_.training_s}});
   if (state_.flops > 0) figures.set("flops", state_.flops);
   if (report.skipped) figures.set("skipped", true);
+  if (setup_.method != nullptr && setup_.method->effects().any()) figures.set("calls_per_text", report.calls_per_text);
   if (setup_.method != nullptr && setup_.method->effects().rewrite != nullptr) {
     figures.set("rewrite_size", Json::array({report.rewrite_size.begin(), report.rewrite_size.end()}));
   }

@@ -1,5 +1,6 @@
 // One optimiser step, and the validation loss.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <chrono>
@@ -32,6 +33,12 @@ class RewriteSizes {
   std::vector<double> squares_;
   int64_t passes_ = 0;
 };
+
+// Events, places of branches, or runs of latents that were spliced in.
+int64_t calls_of(const Plan& plan) {
+  const auto spliced = std::count(plan.ids.begin(), plan.ids.end(), -1);
+  return static_cast<int64_t>(plan.events.size() + plan.branches.size()) + (plan.events.empty() ? spliced : 0);
+}
 
 std::string sources_text(const std::vector<std::vector<Example>>& batches) {
   constexpr size_t kMost = 64;
@@ -96,10 +103,12 @@ std::vector<std::vector<Example>> Trainer::load() {
 // equals one batch k times as large.
 void Trainer::accumulate(const std::vector<std::vector<Example>>& batches, StepReport& report) {
   std::vector<Plan> plans;
-  int64_t supervised = 0;
+  int64_t supervised = 0, calls = 0, texts = 0;
   for (const std::vector<Example>& batch : batches) {
-    plans.push_back(plan_batch(setup_, batch, state_.step));
+    plans.push_back(plan_batch(setup_, batch, static_cast<uint64_t>(state_.step)));
     supervised += plans.back().supervised_tokens;
+    calls += calls_of(plans.back());
+    texts += static_cast<int64_t>(batch.size());
     state_.tokens += plans.back().tokens();
     state_.flops += flops(plans.back());
   }
@@ -117,6 +126,7 @@ void Trainer::accumulate(const std::vector<std::vector<Example>>& batches, StepR
   }
   report.loss = nll.item<double>() / static_cast<double>(supervised);
   report.rewrite_size = rewrites.rms();
+  report.calls_per_text = static_cast<double>(calls) / static_cast<double>(texts);
 }
 
 void Trainer::update(const std::vector<std::vector<Example>>& batches, StepReport& report) {

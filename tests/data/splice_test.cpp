@@ -35,7 +35,8 @@ TEST(Splice, BeforeTheBoundaryTokenTheNextTokenIsAlreadyChosen) {
 }
 
 TEST(Splice, SegmentsBeginWithTheLatentsOfTheEventBeforeThem) {
-  const Plan plan = with_latents(plan_of(false), {.count = 2, .shifts_positions = false, .keeps_segments = true});
+  const Plan plan =
+      with_latents(plan_of(false), {.count = 2, .shifts_positions = false, .segments = LatentSplice::Segments::kept});
   EXPECT_EQ(plan.ids, (std::vector<int32_t>{9, 10, -1, -2, 11, kNewline, -1, -2, 12}));
   EXPECT_EQ(plan.positions, (std::vector<int32_t>{0, 1, 2, 3, 2, 3, 4, 5, 4}));
   ASSERT_EQ(plan.segments.size(), 3u);
@@ -52,6 +53,23 @@ TEST(Splice, SegmentsBeginWithTheLatentsOfTheEventBeforeThem) {
   EXPECT_EQ(prefixes, begins);
   EXPECT_EQ(rows, (std::vector<int64_t>{2, 6}));
   EXPECT_EQ(steps, (std::vector<int64_t>{0, 4}));
+}
+
+TEST(Splice, LatentsMayBeSegmentsOfTheirOwn) {
+  const Plan plan = with_latents(plan_of(false), {.count = 2, .segments = LatentSplice::Segments::one_by_one});
+  EXPECT_EQ(plan.ids, (std::vector<int32_t>{9, 10, -1, -2, 11, kNewline, -1, -2, 12}));
+  std::vector<std::vector<int64_t>> spans;
+  for (const Segment& segment : plan.segments)
+    spans.push_back({segment.depth, segment.parent, segment.prefix_end, segment.begin, segment.end, segment.event});
+  EXPECT_EQ(spans, (std::vector<std::vector<int64_t>>{{0, -1, 0, 0, 2, 0},
+                                                      {1, 0, 2, 2, 3, -1},
+                                                      {2, 1, 3, 3, 4, -1},
+                                                      {3, 2, 4, 4, 6, 1},
+                                                      {4, 3, 6, 6, 7, -1},
+                                                      {5, 4, 7, 7, 8, -1},
+                                                      {6, 5, 8, 8, 9, -1}}));
+  EXPECT_EQ(plan.depth_begin, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7}));
+  EXPECT_EQ(plan.events[1].segment, 3);
 }
 
 }  // namespace

@@ -46,6 +46,18 @@ TEST(ParameterStore, GivesLeavesOfTheirShapes) {
   EXPECT_TRUE(store.layer_leaves(1)[3].is_same(store.leaf("w_out", 1)));
 }
 
+TEST(ParameterStore, OneLeafMayServeEveryLayer) {
+  const ParameterStore store = store_of({{.name = "gate", .shape = {1}, .layers = 3},
+                                         {.name = "shared", .shape = {2, 4}, .layers = 1, .every_layer = true}});
+  EXPECT_EQ(store.count(), 3 + 8);
+  for (int64_t layer = 0; layer < 3; ++layer)
+    EXPECT_TRUE(store.layer_leaves(layer)[1].is_same(store.leaf("shared"))) << layer;
+  const at::Tensor stacked = store.stacked()[1];
+  EXPECT_EQ(stacked.sizes(), (std::vector<int64_t>{3, 2, 4}));
+  EXPECT_TRUE(at::equal(stacked[2], store.leaf("shared")[0]));
+  EXPECT_EQ(stacked.stride(0), 0) << "no copies";
+}
+
 TEST(ParameterStore, ShowsAnUpdateOfTheFlatBufferEverywhere) {
   const ParameterStore store = store_of(infos());
   store.flat().copy_(at::arange(store.count(), at::kDouble));

@@ -31,7 +31,7 @@ std::string usage_error(const std::function<void()>& action) {
 
 TEST(MethodOptions, EveryBuiltInMethodHasASummaryAndReadsItsOwnDefaults) {
   EXPECT_EQ(method_names(), (std::vector<std::string>{"bt", "constant_rewrite", "dca", "evict", "lora", "mean_shift",
-                                                      "pause", "recent_only", "steer"}));
+                                                      "pause", "recent_only", "rollout", "steer"}));
   for (const std::string& name : method_names()) {
     EXPECT_FALSE(method_summary(name).empty()) << name;
     const auto options = make_method_options(name);
@@ -46,6 +46,19 @@ TEST(MethodOptions, UnknownMethodHasNoOptions) { EXPECT_EQ(make_method_options("
 
 TEST(MethodOptions, AMethodIsRegisteredOnce) {
   EXPECT_THROW(register_method_options("bt", "again", nullptr), std::logic_error);
+}
+
+TEST(RowChoiceOptions, KeysThatContradictEachOtherAreRefused) {
+  const auto refused = [](const std::string& method, const std::string& yaml, const std::string& key) {
+    const auto options = make_method_options(method);
+    EXPECT_NE(usage_error([&] { read_options(parse_yaml(yaml, "t"), *options); }).find(key), std::string::npos) << yaml;
+  };
+  for (const char* method : {"bt", "constant_rewrite", "mean_shift"}) {
+    refused(method, "{recall_by: newest, recall_share: 0.5}", "latent.recall_by");
+    refused(method, "{recall_by: random, recall_diversity: 1}", "latent.recall_by");
+    refused(method, "{rewrite_recent: false, recall: 0}", "latent.recall");
+  }
+  refused("recent_only", "rewrite_recent: false", "latent.recall");
 }
 
 TEST(DcaOptions, LagsAreARange) {

@@ -1,5 +1,6 @@
 // One pass over ragged texts and their branches = one text at a time under a dense mask.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <map>

@@ -2,10 +2,13 @@
 #include "bt/runtime/decoding.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
+#include "bt/core/config_node.h"
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
 #include "bt/runtime/method_plan.h"
@@ -21,6 +24,7 @@ struct Case {
   double softcap = 0;
   int64_t attention_window = 0, slots = 3;
   std::string window = "step";
+  std::string yaml;  // more options of the processor
 };
 
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
@@ -45,6 +49,11 @@ std::unique_ptr<Method> make(const Case& c, const ModelConfig& config) {
     options.deviation = 0.5;
     return make_method("pause", options, context);
   }
+  if (c.method == "rollout") {
+    RolloutOptions options;
+    options.latents = 3;
+    return make_method("rollout", options, context);
+  }
   if (c.method.starts_with("dca")) {
     DcaOptions options;
     options.latents = 2;
@@ -60,6 +69,7 @@ std::unique_ptr<Method> make(const Case& c, const ModelConfig& config) {
   }
   BtOptions options = testing::tiny_bt();
   options.rows.window = c.window;
+  read_options(parse_yaml(c.yaml, c.name), options);
   return make_method("bt", options, context);
 }
 
@@ -162,12 +172,18 @@ INSTANTIATE_TEST_SUITE_P(
         Case{.name = "not_at_prompt_end", .at_prompt_end = false}, Case{.name = "recent", .window = "recent"},
         Case{.name = "window_and_cap", .softcap = 1.5, .attention_window = 6},
         Case{.name = "window_recent_before", .before_newline = true, .attention_window = 5, .window = "recent"},
+        Case{.name = "values_head_gates", .yaml = "{rewrites: values, gates: head}"},
+        Case{.name = "shared_layers", .yaml = "share_layers: true"},
+        Case{.name = "only_recalled_diverse", .yaml = "{rewrite_recent: false, recall: 4, recall_diversity: 0.8}"},
+        Case{.name = "share_of_mass", .attention_window = 9, .yaml = "{recall: 8, recall_share: 0.6}"},
         Case{.name = "one_slot", .slots = 1}, Case{.name = "mean_shift", .method = "mean_shift"},
         Case{.name = "evict", .method = "evict"},
         Case{.name = "evict_window", .method = "evict", .attention_window = 6},
         Case{.name = "steer", .method = "steer"}, Case{.name = "pause", .method = "pause"},
-        Case{.name = "pause_before", .method = "pause", .before_newline = true}, Case{.name = "dca", .method = "dca"},
-        Case{.name = "dca_keep", .method = "dca_keep"},
+        Case{.name = "pause_before", .method = "pause", .before_newline = true},
+        Case{.name = "rollout", .method = "rollout"},
+        Case{.name = "rollout_inside_prompt_window", .method = "rollout", .inside_prompt = true, .attention_window = 6},
+        Case{.name = "dca", .method = "dca"}, Case{.name = "dca_keep", .method = "dca_keep"},
         Case{.name = "dca_before", .method = "dca", .before_newline = true},
         Case{.name = "dca_keep_window_inside_prompt",
              .method = "dca_keep",
@@ -175,6 +191,96 @@ INSTANTIATE_TEST_SUITE_P(
              .softcap = 1.5,
              .attention_window = 6}),
     [](const ::testing::TestParamInfo<Case>& one) { return one.param.name; });
+
+// A coprocessor called at the prompt's end whose latents join later.
+class LateLatents : public Decode {
+ protected:
+  void SetUp() override {
+    Decode::SetUp();
+    trigger_.kind = "none";
+  }
+
+  std::map<int64_t, std::vector<double>> decoded_with(bool asynchronous, int64_t join_after, int64_t slots) {
+    DcaOptions options;
+    options.latents = 2;
+    options.deviation = 0.5;
+    options.asynchronous = asynchronous;
+    options.join_after = join_after;
+    method_ = make_method("dca", options, testing::tiny_context(backbone_.decoder.config));
+    return decoded_scores(slots);
+  }
+
+  // The decoder alone up to `late` tokens into the response, then a branch that reads the prompt and leaves there.
+  std::map<int64_t, std::vector<double>> expected(int64_t late) {
+    const at::NoGradGuard no_grad;
+    const TriggerOptions never{.kind = "none", .at_prompt_end = false};
+    std::map<int64_t, std::vector<double>> scores;
+    for (size_t i = 0; i < batch_.size(); ++i) {
+      Plan plan = make_plan({batch_[i]}, table_, never, {});
+      const int64_t prompt = batch_[i].prompt_length, length = static_cast<int64_t>(batch_[i].ids.size());
+      const at::Tensor plain = teacher_forced(backbone_.decoder, nullptr, to_device(plan, at::kCPU), {}).nll_M;
+      std::vector<double>& own = scores[static_cast<int64_t>(i)];
+      for (int64_t t = 0; t < std::min(late, length - prompt); ++t) own.push_back(-plain[t].item<double>());
+      if (prompt + late >= length) continue;
+      plan.branches = {{.sequence = 0, .read_end = prompt, .join_end = prompt + late}};
+      plan.branch_shape = {.latents = 2, .ahead = length};
+      const DevicePlan device = to_device(plan, at::kCPU);
+      const at::Tensor nll = teacher_forced(backbone_.decoder, method_.get(), device, {}).nll_M;
+      for (int64_t m = 0; m < nll.size(0); ++m) own.push_back(-nll[m].item<double>());
+    }
+    return scores;
+  }
+};
+
+TEST_P(LateLatents, JoinAtTheTokenAskedFor) {
+  for (const int64_t late : {0, 1, 4}) {
+    for (const int64_t slots : {1, 3}) {
+      const auto found = decoded_with(true, late, slots);
+      expect_close(found, expected(late));
+    }
+  }
+}
+
+TEST_P(LateLatents, AtOnceEqualsInStep) { expect_close(decoded_with(true, 0, 3), decoded_with(false, -1, 3)); }
+
+TEST_P(LateLatents, JoinAtSomeTokenWhenTheyAreReady) {
+  const auto found = decoded_with(true, -1, 3);
+  std::vector<std::map<int64_t, std::vector<double>>> possible;
+  for (int64_t late = 0; late <= 24; ++late) possible.push_back(expected(late));
+  for (const auto& [example, scores] : found) {
+    const bool is_one = std::any_of(possible.begin(), possible.end(), [&](const auto& at) {
+      const std::vector<double>& other = at.at(example);
+      return std::equal(scores.begin(), scores.end(), other.begin(), other.end(),
+                        [](double a, double b) { return std::abs(a - b) < 1e-9; });
+    });
+    EXPECT_TRUE(is_one) << "example " << example;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, LateLatents,
+    ::testing::Values(Case{.name = "plain", .method = "dca"},
+                      Case{.name = "window_and_cap", .method = "dca", .softcap = 1.5, .attention_window = 6}),
+    [](const ::testing::TestParamInfo<Case>& one) { return one.param.name; });
+
+TEST(Decoding, WithoutABoundaryACoprocessorChangesNothing) {
+  const Backbone backbone = testing::tiny_backbone(testing::tiny_config(), false);
+  const BoundaryTable table = testing::tiny_table();
+  const auto method = make_method("dca", DcaOptions{}, testing::tiny_context(backbone.decoder.config));
+  const auto logits_of = [&](const Method* which) {
+    std::vector<at::Tensor> seen;
+    const TriggerOptions never{.kind = "none", .at_prompt_end = false};
+    const ChooseTokens greedy = [&](const at::Tensor& logits_AV, const std::vector<LogitRow>& rows) {
+      seen.push_back(logits_AV.clone());
+      return sampler({})(logits_AV, rows);
+    };
+    Decoding engine(backbone.decoder, which, table, never, {}, {.slots = 1, .capacity = 32}, greedy);
+    engine.admit({{1, {9, 10, 11}, 12}});
+    while (!engine.idle()) engine.step();
+    return at::cat(seen);
+  };
+  EXPECT_TRUE(at::equal(logits_of(method.get()), logits_of(nullptr)));
+}
 
 TEST(Decoding, RefusesWhatDoesNotFit) {
   const Backbone backbone = testing::tiny_backbone(testing::tiny_config(), false);

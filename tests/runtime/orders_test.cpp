@@ -2,6 +2,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
+#include "bt/core/config_node.h"
 #include "bt/core/strings.h"
 #include "bt/runtime/teacher_forced.h"
 #include "support/naive_rewrite.h"
@@ -27,6 +30,7 @@ struct Case {
   std::string key_frame = "rotated";
   bool causal = false;
   std::string family = "llama";
+  std::string yaml;  // more options of the processor
 };
 
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
@@ -52,6 +56,7 @@ class Orders : public ::testing::TestWithParam<Case> {
     options.rows.recall_exclude_first = c.exclude_first;
     options.key_frame = c.key_frame;
     options.causal = c.causal;
+    read_options(parse_yaml(c.yaml, c.name), options);
     rows_ = options.rows;
     method_ = make_method("bt", options, testing::tiny_context(config));
     for (int64_t layer = 0; layer < config.layers; ++layer) {  // uneven scales
@@ -175,6 +180,15 @@ std::vector<Case> cases() {
     }
     all.push_back(
         {.name = tag + "_smollm3_unrotated", .bptt_steps = bptt, .key_frame = "unrotated", .family = "smollm3"});
+    for (const auto& [name, yaml] : std::map<std::string, std::string>{
+             {"values", "rewrites: values"},
+             {"keys_unrotated_head_gates", "{rewrites: keys, key_frame: unrotated, gates: head}"},
+             {"shared_layers", "{share_layers: true, gates: head}"},
+             {"only_recalled", "rewrite_recent: false"},
+             {"share_of_mass", "{recall: 6, recall_share: 0.7}"},
+             {"diverse", "{recall: 4, recall_diversity: 0.8, recall_share: 0.95}"}}) {
+      all.push_back({.name = tag + "_" + name, .bptt_steps = bptt, .backbone_trains = bptt == 2, .yaml = yaml});
+    }
     all.push_back({.name = tag + "_unrotated_causal", .bptt_steps = bptt, .key_frame = "unrotated", .causal = true});
   }
   return all;

@@ -50,11 +50,49 @@ inline at::Tensor naive_probabilities(const at::Tensor& q_SHD, const at::Tensor&
   return at::stack(all);
 }
 
+// Of candidates by falling mass, the first that hold a share of it.
+inline void keep_share(std::vector<int64_t>& candidates, const at::Tensor& mass_T, double share) {
+  double all = 0, held = 0;
+  for (const int64_t t : candidates) all += mass_T[t].item<double>();
+  size_t count = 0;
+  while (count < candidates.size() && held < share * all) held += mass_T[candidates[count++]].item<double>();
+  candidates.resize(count);
+}
+
+inline void keep_diverse(std::vector<int64_t>& candidates, const at::Tensor& mass_T, const at::Tensor& k_TGD,
+                         const RowChoiceOptions& options) {
+  std::vector<int64_t> chosen;
+  double greatest = 0;
+  for (const int64_t t : candidates) greatest = std::max(greatest, mass_T[t].item<double>());
+  std::sort(candidates.begin(), candidates.end());
+  while (!candidates.empty() && static_cast<int64_t>(chosen.size()) < options.recall) {
+    size_t best = 0;
+    double best_value = -1e300;
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      double closest = 0;
+      const at::Tensor key = k_TGD[candidates[i]].flatten();
+      for (const int64_t c : chosen) {
+        const at::Tensor other = k_TGD[c].flatten();
+        closest = std::max(closest, key.dot(other).item<double>() / (key.norm() * other.norm()).item<double>());
+      }
+      const double value = mass_T[candidates[i]].item<double>() / greatest - options.recall_diversity * closest;
+      if (value > best_value) {
+        best_value = value;
+        best = i;
+      }
+    }
+    chosen.push_back(candidates[best]);
+    candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(best));
+  }
+  candidates = chosen;
+}
+
 // I_n of one event: recent rows, then recalled rows, each ascending.
 inline std::pair<std::vector<int64_t>, std::vector<int64_t>> naive_choice(const at::Tensor& p_SHT, int64_t step_begin,
                                                                           int64_t rows, const RowChoiceOptions& options,
                                                                           int64_t window,
-                                                                          const std::vector<int64_t>& position) {
+                                                                          const std::vector<int64_t>& position,
+                                                                          const at::Tensor& k_TGD) {
   if (rows == step_begin) return {};
   const int64_t next = position[static_cast<size_t>(rows - 1)] + 1;
   const auto reachable = [&](int64_t t) { return window == 0 || next - position[static_cast<size_t>(t)] < window; };
@@ -71,6 +109,9 @@ inline std::pair<std::vector<int64_t>, std::vector<int64_t>> naive_choice(const 
   const at::Tensor mass = p_SHT.detach().narrow(0, p_SHT.size(0) - voters, voters).sum(at::IntArrayRef{0, 1});
   std::stable_sort(candidates.begin(), candidates.end(),
                    [&](int64_t a, int64_t b) { return mass[a].item<double>() > mass[b].item<double>(); });
+  if (options.recall_share > 0) keep_share(candidates, mass, options.recall_share);
+  if (options.recall_diversity > 0) keep_diverse(candidates, mass, k_TGD.detach(), options);
+  if (!options.rewrite_recent) recent.clear();
   if (static_cast<int64_t>(candidates.size()) > options.recall) candidates.resize(static_cast<size_t>(options.recall));
   std::sort(candidates.begin(), candidates.end());
   return {recent, candidates};
@@ -123,8 +164,8 @@ inline NaiveResult naive_sequence(const Decoder& decoder, const Method& method, 
         out.rows[l].push_back({});
         continue;
       }
-      const auto [recent, recalled] =
-          naive_choice(probabilities[l], step_begin, end, settings.rows, decoder.attention(layer).window, position);
+      const auto [recent, recalled] = naive_choice(probabilities[l], step_begin, end, settings.rows,
+                                                   decoder.attention(layer).window, position, k[l]);
       std::vector<int64_t> rows = recent;
       rows.insert(rows.end(), recalled.begin(), recalled.end());
       out.rows[l].push_back(rows);

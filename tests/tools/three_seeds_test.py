@@ -53,6 +53,14 @@ class ThreeSeeds(ToolTest):
         _, calls = self.study(*ARGUMENTS, "--method", "worse", "sft.yaml")
         self.assertIn("--model study/seed_0/train/worse/best --tasks", calls[-1])
 
+    def test_a_method_trained_with_its_model_is_evaluated_on_that_model(self):
+        _, calls = self.study(*ARGUMENTS, "--method", "lora", "bt.yaml", "latent.train_backbone=true")
+        own = "study/seed_0/train/lora/best"
+        self.assertIn(f"--model {own} --latent {own} --tasks", calls[-1])
+        (self.folder / "joint.yaml").write_text("latent:\n  train_backbone: true  # both\n")
+        _, calls = self.study(*ARGUMENTS, "--method", "worse", "joint.yaml")
+        self.assertIn("--model study/seed_0/train/worse/best --latent", calls[-1])
+
     def test_without_stage_1_the_model_is_evaluated_once(self):
         arguments = [a for a in ARGUMENTS if a not in ("--stage1", "sft.yaml")]
         output, calls = self.study(*arguments, *TWO)

@@ -27,6 +27,13 @@ class TrainerTest : public TrainTest {
     if (method == "bt") return bt_config();
     if (method == "recent_only") return recent_only_config();
     if (method == "lora") return lora_config();
+    if (method == "bt_with_backbone") {
+      return latent_config(
+          "{method: bt, recall: 3, recent: 6, width: 12, heads: 2, feed_forward: 20, gate_init: 0, train_backbone: "
+          "true, "
+          "gates: head, share_layers: true}");
+    }
+    if (method == "rollout") return latent_config("{method: rollout, latents: 2, stage_steps: 3}");
     if (method == "pause") return latent_config("{method: pause, deviation: 0.5}");
     if (method == "dca") return dca_config("copy");
     if (method == "dca_with_adapters") return dca_config("lora, rank: 4");
@@ -54,7 +61,8 @@ class TrainerTest : public TrainTest {
 class EveryMethod : public TrainerTest, public ::testing::WithParamInterface<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Trainer, EveryMethod,
                          ::testing::Values("sft", "bt", "lora", "constant_rewrite", "recent_only", "steer", "pause",
-                                           "dca", "dca_with_adapters", "dca_from_scratch"),
+                                           "dca", "dca_with_adapters", "dca_from_scratch", "bt_with_backbone",
+                                           "rollout"),
                          [](const auto& param) { return std::string(param.param); });
 
 TEST_P(EveryMethod, AccumulatingOverBatchesEqualsOneLargeBatch) {
@@ -122,7 +130,9 @@ TEST_P(EveryMethod, WhatIsSavedGivesTheSameValidationLoss) {
     EXPECT_NEAR(again.validate().loss, expected, 1e-6);
     return;
   }
-  TrainingSetup setup = open(config, {"run.out=" + path("again"), "run.seed=99"});
+  std::vector<std::string> overrides = {"run.out=" + path("again"), "run.seed=99"};
+  if (trainer.setup().trains_backbone()) overrides.push_back("model.path=" + path("run/final"));
+  TrainingSetup setup = open(config, overrides);
   const MethodBase base{"", setup.decoder().config, setup.tokenizer->fingerprint(),
                         weights_fingerprint(*setup.backbone.parameters)};
   SavedMethod saved = load_saved_method(path("run/final"), base, setup.decoder().options());
@@ -146,10 +156,18 @@ TEST_F(TrainerTest, MetricsHoldTheKeysThatOthersRead) {
     EXPECT_TRUE(first.contains(key)) << key;
   }
   EXPECT_EQ(first.at("rewrite_size", "line").as_array("rewrite_size").size(), 2u);
+  EXPECT_GT(first.at("calls_per_text", "line").as_double("calls_per_text"), 1) << "the prompt's end and newlines";
   EXPECT_GT(first.at("rewrite_size", "line").as_array("rewrite_size")[0].as_double("rewrite_size"), 0);
   const std::vector<std::string> lines = figures(path("run"));
   ASSERT_EQ(lines.size(), 5u);  // four steps, one validation
   EXPECT_THAT(lines.back(), HasSubstr("validation_loss"));
+}
+
+TEST_F(TrainerTest, CallsAreCountedWhereverLatentsGo) {
+  Trainer branches(open(config_of("dca"), {"latent.places=3", "run.out=" + path("dca")}), "none");
+  EXPECT_EQ(branches.step().calls_per_text, 3);
+  Trainer spliced(open(config_of("pause"), {"latent.trigger.kind=none", "run.out=" + path("pause")}), "none");
+  EXPECT_EQ(spliced.step().calls_per_text, 1) << "the prompt's end";
 }
 
 TEST_F(TrainerTest, LossIsTheMeanOverSupervisedTokens) {

@@ -18,6 +18,7 @@ struct BranchOptions {
 struct BranchDraw {
   uint64_t seed = 0, draw = 0;
 };
+inline constexpr uint64_t kValidationDraw = ~uint64_t{0};  // of no step
 
 // Adds branches to a plan whose sequences are one segment each. A place is one whose next token is supervised, none
 // twice; lags are drawn evenly and end at a text's first token. A branch predicts the supervised tokens among its

@@ -11,11 +11,14 @@ struct LatentSplice {
   int64_t count = 0;                   // ids -1 … -count at every boundary
   bool before_boundary_token = false;  // the next token was already chosen when the latents are read
   bool shifts_positions = true;        // later tokens move to later positions; else they keep their own
-  bool keeps_segments = false;  // a segment begins with the latents of the event before it; else one segment each
+  // Segments of the new plan. whole: one a sequence, since latents are known beforehand. kept: the old ones, each
+  // beginning with the latents of the event before it. one_by_one: the old ones, with a segment of its own for every
+  // latent.
+  enum class Segments { whole, kept, one_by_one } segments = Segments::whole;
 };
 
 // The plan with latents at every boundary. The last latent predicts what the token before the cut predicted, except
-// with before_boundary_token. Without keeps_segments there are no events left: the latents are known beforehand.
+// with before_boundary_token. With whole segments there are no events left.
 Plan with_latents(const Plan& plan, const LatentSplice& splice);
 
 }  // namespace bt

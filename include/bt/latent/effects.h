@@ -9,6 +9,7 @@
 #include <ATen/core/TensorBody.h>
 #include <c10/util/ArrayRef.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -21,6 +22,7 @@ namespace bt {
 // The cache of a batch of events as row choosers see it. No gradient.
 struct EventRows {
   at::Tensor mass_ET;       // attention mass of every row, fp32 or fp64
+  at::Tensor k_EGTD;        // keys
   at::Tensor rows_E;        // int64: entries in the cache
   at::Tensor step_begin_E;  // int64: first row of the step just written
   at::Tensor position_ET;   // int64
@@ -81,8 +83,25 @@ struct PrefixCache {
   at::Tensor position_R;       // int64: of the first latent
 };
 
+// When latents from the cache enter in decoding: at once, or computed beside decoding and joined later, at positions
+// that follow the tokens decoded meanwhile.
+struct Joining {
+  bool asynchronous = false;
+  int64_t after = -1;  // tokens after the boundary; below 0: as soon as they are ready
+};
+
+// Coconut's stages (arXiv 2412.06769, section 3): stage s drops the first s steps of an answer and appends s * per_step
+// latents in their place. Off where stage_steps is 0: all latents, whole answers.
+struct Curriculum {
+  int64_t stage_steps = 0;  // training steps a stage takes
+  int64_t per_step = 1;     // latents a dropped step
+  int64_t stages = 0;       // the last one
+  int64_t stage(int64_t training_step) const { return std::min(stages, training_step / stage_steps); }
+};
+
 // Latents enter as embeddings after a boundary token and take positions of their own.
-enum class AppendKind { known, from_cache };
+// known: learned. from_cache: computed from the cache as it stands. recurrent: each from the hidden state before it.
+enum class AppendKind { known, from_cache, recurrent };
 class Append {
  public:
   virtual ~Append() = default;
@@ -93,8 +112,14 @@ class Append {
   // from_cache: the latents of every place, [R, M, K]. Differentiable in the method's own parameters. `decoder`: the
   // frozen one whose caches these are.
   virtual at::Tensor latents_RMK(const Decoder& decoder, const PrefixCache& prefix) const;
+  // recurrent: the next latent, [R, K], from the last layer's state of the token before it, after the last norm;
+  // differentiable in the state and in `parameters`.
+  virtual at::Tensor latent_RK(const at::Tensor& hidden_RK, at::TensorList parameters) const;
+  // Training may begin with fewer latents and longer answers.
+  virtual Curriculum curriculum() const { return {}; }
   // from_cache: where training leaves its texts.
   virtual BranchOptions branches() const;
+  virtual Joining joining() const { return {}; }
 };
 
 // Adds a direction to the residual stream that enters a layer, at every token after a sequence's first boundary.

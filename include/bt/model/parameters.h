@@ -18,6 +18,7 @@ struct ParameterInfo {
   std::string name;
   std::vector<int64_t> shape;  // of one layer
   int64_t layers = 0;          // 0: one tensor; otherwise one leaf per layer, stacked [layers, ...]
+  bool every_layer = false;    // with layers 1: the same leaf in every layer
   Init init = Init::normal;
   double value = 0.02;  // deviation of normal, value of constant
   bool decay = true;    // weight decay applies
@@ -59,7 +60,8 @@ class ParameterStore {
   at::Tensor leaf(std::string_view name, int64_t layer = 0) const;
   // All per-layer leaves of a layer, each [1, ...], in the order of infos().
   std::vector<at::Tensor> layer_leaves(int64_t layer) const;
-  // All layered parameters stacked [layers, ...] without gradient, in the order of infos(): what decoding uses.
+  // All layered parameters stacked [layers, ...] without gradient, in the order of infos(), those of every layer
+  // repeated without a copy: what decoding uses.
   std::vector<at::Tensor> stacked() const;
   // Name and stacked tensor of every parameter, for saving; loading copies into these.
   std::vector<std::pair<std::string, at::Tensor>> named() const;

@@ -48,9 +48,19 @@ struct PerplexityOptions final : Options {
   void validate() const override;
 };
 
+struct AheadPerplexityOptions final : Options {
+  ModelPlace place;
+  std::string input;   // text, or JSON Lines: {"text": "..."}, a document a line
+  std::string output;  // JSON; empty: none
+  int64_t context = 1024, ahead = 32, places = 64, batch_size = 4, seed = 0;
+  void fields(OptionFields& f) override;
+  void validate() const override;
+};
+
 // ExitCode::bad_file when the model folder, the latent folder, a task's data file or the input is missing.
 void check_files(const EvalRunOptions& options);
 void check_files(const ScoreOptions& options);
 void check_files(const PerplexityOptions& options);
+void check_files(const AheadPerplexityOptions& options);
 
 }  // namespace bt

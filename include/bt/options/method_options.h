@@ -43,8 +43,12 @@ struct RowChoiceOptions {
   std::string window = "step";     // step | recent
   std::string recall_by = "mass";  // mass | random | newest
   int64_t recall_exclude_first = 0;
+  bool rewrite_recent = true;   // false: recent rows vote, and only the recalled are rewritten
+  double recall_share = 0;      // of the earlier rows' mass that the recalled must hold; 0: always K rows
+  double recall_diversity = 0;  // weight of likeness to rows already recalled; 0: mass alone
   void recent_fields(OptionFields& f);
   void recall_fields(OptionFields& f);
+  void validate() const;  // ExitCode::usage for keys that contradict each other
 };
 
 struct BtOptions : MethodOptions {  // `bt`: the Cache Processor
@@ -58,6 +62,10 @@ struct BtOptions : MethodOptions {  // `bt`: the Cache Processor
   bool processor_rope = true;
   bool kind_embedding = true;
   bool causal = false;
+  std::string rewrites = "both";  // both | values | keys
+  std::string gates = "layer";    // layer | head
+  bool share_layers = false;      // one block for all layers
+  bool train_backbone = false;    // together with the processor
   double gate_init = -4;
   double gate_lr_multiplier = 10;
   double out_deviation = 0.02;
@@ -86,12 +94,14 @@ struct ConstantRewriteOptions final : MethodOptions {  // `constant_rewrite`: a 
   double gate_lr_multiplier = 10;
   double out_deviation = 0.02;
   void fields(OptionFields& f) override;
+  void validate() const override;
 };
 
 struct MeanShiftOptions final : MethodOptions {  // `mean_shift`: values pulled to the step's mean, untrained
   RowChoiceOptions rows;
   double strength = 0.05;
   void fields(OptionFields& f) override;
+  void validate() const override;
 };
 
 struct LoraOptions final : MethodOptions {  // `lora`: adapters on the backbone's projections
@@ -116,6 +126,8 @@ struct DcaOptions final : MethodOptions {  // `dca`: a coprocessor's latents aft
   int64_t places = 128;                    // M
   std::string positions = "shift";         // shift | keep
   std::vector<int64_t> train_lag = {0, 0};
+  bool asynchronous = false;         // in generation
+  int64_t join_after = -1;           // asynchronous: tokens after the boundary; -1: as soon as they are ready
   std::string coprocessor = "copy";  // copy | lora | scratch
   int64_t rank = 64;
   double alpha = 128;
@@ -127,6 +139,16 @@ struct DcaOptions final : MethodOptions {  // `dca`: a coprocessor's latents aft
   // The coprocessor's own shape: from scratch, layers, key/value heads and head width still are the backbone's, whose
   // keys and values it reads. ExitCode::usage for query heads that do not share those heads evenly.
   ModelConfig coprocessor_config(ModelConfig backbone) const;
+};
+
+struct RolloutOptions final : MethodOptions {  // `rollout`: the decoder reads its own hidden states
+  RolloutOptions() { trigger.kind = "none"; }  // at the end of the prompt alone
+  int64_t latents = 4;
+  bool train_backbone = true;
+  int64_t stage_steps = 0;  // of the curriculum; 0: none
+  int64_t latents_per_step = 1;
+  void fields(OptionFields& f) override;
+  void validate() const override;
 };
 
 struct SteerOptions final : MethodOptions {  // `steer`: a learned direction in the residual stream

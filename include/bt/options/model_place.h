@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace bt {
 
@@ -15,6 +16,7 @@ struct ChatForm {
 struct ModelPlace {
   std::string model;                  // Hugging Face folder
   std::string latent;                 // folder of a trained method; empty: none
+  std::vector<std::string> plugins;   // shared libraries that add methods
   bool allow_other_backbone = false;  // attach it to other weights of the same shape than it was trained on
   ChatForm chat = {};
   std::string load = "read";    // mmap | read (bt/format/load_mode.h)

@@ -10,15 +10,17 @@ namespace bt {
 
 // make_plan for the method's effects: cut at its boundaries where it acts on the cache, latents spliced in where it
 // appends embeddings, uncut for methods without effects (and for null). A method whose latents come from the cache
-// keeps its segments, and is scored in order step_major.
+// keeps its segments; recurrent latents are segments of their own.
 Plan plan_for(const Method* method, const std::vector<Example>& batch, const BoundaryTable& table,
               const TriggerOptions& trigger, const std::vector<int32_t>& eos_ids);
 
-// The same for a step of training: branches off uncut texts for a method whose latents come from the cache.
+// The same for a step of training: branches off uncut texts for a method whose latents come from the cache, the stage
+// of the step `draw.draw` for one with a curriculum (the last stage for kValidationDraw).
 Plan training_plan_for(const Method* method, const std::vector<Example>& batch, const BoundaryTable& table,
                        const TriggerOptions& trigger, const std::vector<int32_t>& eos_ids, const BranchDraw& draw);
 
-// Whether latents are computed from the running cache.
+// Whether latents are computed from the running cache, or each from the state before it.
 bool appends_from_cache(const Method* method);
+bool appends_recurrently(const Method* method);
 
 }  // namespace bt

@@ -43,8 +43,7 @@ at::Device resolve_device(const std::string& name, const std::string& option = "
 
 // Packs a batch as the method needs it. `draw`: what places drawn at random depend on beside the run's seed and the
 // example: the step of training, or kValidationDraw, whose places are the same for every seed.
-inline constexpr int64_t kValidationDraw = -1;
-Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch, int64_t draw);
+Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch, uint64_t draw);
 
 // Parameters, data and memory in words, one fact a line: what --dry-run prints.
 std::string describe_setup(const TrainingSetup& setup);

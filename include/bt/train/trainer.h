@@ -25,6 +25,7 @@ struct StepReport {
   double grad_norm = 0;  // before clipping
   double lr = 0;
   bool skipped = false;              // not finite: no update was made
+  double calls_per_text = 0;         // boundaries at which the method acted, or places of branches
   std::vector<double> rewrite_size;  // per layer: |delta| / |u| (RMS over the passes of the step)
 };
 
