@@ -25,7 +25,7 @@ function(bt_module name)
   set_property(GLOBAL APPEND PROPERTY BT_TORCH_FREE_MODULES ${name})
 endfunction()
 
-# bt_torch_module(NAME): a module on LibTorch, compiled against the one precompiled header (src/torch_pch.h).
+# bt_torch_module(NAME): a module on LibTorch, compiled against a precompiled header (src/torch_pch.h).
 function(bt_torch_module name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
   if(NOT sources)
@@ -33,18 +33,20 @@ function(bt_torch_module name)
   endif()
   add_library(bt_${name}_module STATIC ${sources})
   target_link_libraries(bt_${name}_module PUBLIC bt_settings LibTorch::cpu)
-  bt_use_torch_pch(bt_${name}_module)
+  bt_use_pch(bt_${name}_module src/torch_pch LibTorch::cpu)
 endfunction()
 
-# bt_use_torch_pch(TARGET): the target must be a library or object library, since all users of one header need -fPIC.
-function(bt_use_torch_pch target)
-  if(NOT TARGET bt_torch_pch)
-    add_library(bt_torch_pch OBJECT "${PROJECT_SOURCE_DIR}/src/torch_pch.cpp")
-    target_link_libraries(bt_torch_pch PRIVATE bt_settings LibTorch::cpu)
-    target_precompile_headers(bt_torch_pch PRIVATE "${PROJECT_SOURCE_DIR}/src/torch_pch.h")
-    target_compile_options(bt_torch_pch PRIVATE -fpch-preprocess)
+# bt_use_pch(TARGET PATH [libraries...]): compiles the target against the precompiled PATH.h, made once, with PATH.cpp as
+# its owner. The target must be a library or object library, since all users of one header need -fPIC.
+function(bt_use_pch target path)
+  get_filename_component(name "${path}" NAME)
+  if(NOT TARGET bt_${name})
+    add_library(bt_${name} OBJECT "${PROJECT_SOURCE_DIR}/${path}.cpp")
+    target_link_libraries(bt_${name} PRIVATE bt_settings ${ARGN})
+    target_precompile_headers(bt_${name} PRIVATE "${PROJECT_SOURCE_DIR}/${path}.h")
+    target_compile_options(bt_${name} PRIVATE -fpch-preprocess)
   endif()
-  target_precompile_headers(${target} REUSE_FROM bt_torch_pch)
+  target_precompile_headers(${target} REUSE_FROM bt_${name})
   target_compile_options(${target} PRIVATE -fpch-preprocess)  # lets ccache cache users of the header
 endfunction()
 
@@ -98,23 +100,27 @@ function(bt_tests name)
   get_property(torch_free GLOBAL PROPERTY BT_TORCH_FREE_MODULES)
   if(name IN_LIST torch_free)
     target_link_libraries(${name}_test_objects PUBLIC bt_settings bt_${name}_module GTest::gmock)
+    bt_use_pch(${name}_test_objects tests/support/test_pch GTest::gmock)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # false positives in std::string's + once it is precompiled: GCC bug 105651
+      target_compile_options(${name}_test_objects PRIVATE -Wno-array-bounds -Wno-stringop-overflow)
+    endif()
   else()
     bt_existing(libraries bt bt_ops bt_base)
     target_link_libraries(${name}_test_objects PUBLIC bt_settings ${libraries} LibTorch::cpu GTest::gmock)
-    bt_use_torch_pch(${name}_test_objects)
+    bt_use_pch(${name}_test_objects src/torch_pch LibTorch::cpu)
   endif()
   add_executable(${name}_tests)
   target_link_libraries(${name}_tests PRIVATE ${name}_test_objects GTest::gmock_main)
   bt_discover(${name}_tests)
 endfunction()
 
+# bt_discover(PROGRAM): a test for every suite, listed when the program has been built.
 function(bt_discover program)
-  set(common DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
-  set(environment ENVIRONMENT "OMP_NUM_THREADS=1")  # tests run side by side
-  gtest_discover_tests(${program} ${common} TEST_FILTER "-Full*:*/Full*:Gpu*:*/Gpu*"
-    PROPERTIES TIMEOUT 300 ${environment})
-  gtest_discover_tests(${program} ${common} TEST_FILTER "Full*:*/Full*"
-    PROPERTIES TIMEOUT 1200 LABELS full ${environment})
-  gtest_discover_tests(${program} ${common} TEST_FILTER "Gpu*:*/Gpu*"
-    PROPERTIES TIMEOUT 600 LABELS gpu RUN_SERIAL ON ${environment})
+  set(suites "${CMAKE_CURRENT_BINARY_DIR}/${program}_suites.cmake")
+  add_custom_command(TARGET ${program} POST_BUILD BYPRODUCTS "${suites}" COMMAND "${CMAKE_COMMAND}"
+    "-DPROGRAM=$<TARGET_FILE:${program}>" "-DOUT=${suites}" -P "${PROJECT_SOURCE_DIR}/cmake/ListSuites.cmake")
+  set(tests "${CMAKE_CURRENT_BINARY_DIR}/${program}_tests.cmake")
+  file(WRITE "${tests}" "if(EXISTS [=[${suites}]=])\n  include([=[${suites}]=])\nelse()\n"
+    "  add_test(${program}_NOT_BUILT ${program}_NOT_BUILT)\nendif()\n")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${tests}")
 endfunction()

@@ -48,13 +48,13 @@ void expect_harness_prompts(const std::string& data, const std::string& data_dir
 
 TEST(Prompts, OfOwnProblemsAreTheHarnessesByteForByte) { expect_harness_prompts("own", kFixtures + "/prompt_data"); }
 
-TEST(Prompts, OfPublicDataAreTheHarnessesByteForByte) {
+TEST(PublicData, GivesTheHarnessesPromptsByteForByte) {
   const char* folder = std::getenv("BT_DATA_DIR");
   if (folder == nullptr) GTEST_SKIP() << "BT_DATA_DIR does not name a folder with gsm8k and math";
   expect_harness_prompts("public", folder);
 }
 
-TEST(Prompts, GoldAnswersOfPublicDataGradeAsRight) {
+TEST(PublicData, HasGoldAnswersThatGradeAsRight) {
   const char* folder = std::getenv("BT_DATA_DIR");
   if (folder == nullptr) GTEST_SKIP() << "BT_DATA_DIR does not name a folder with gsm8k and math";
   for (const char* name : {"gsm8k_sft", "gsm8k", "math_sft"}) {
