@@ -67,8 +67,12 @@ def trained_folders(config, settings, model, weights):
         fail(2, f"{config}: {error.strerror}")
     if not any(line.startswith("latent:") for line in lines) and not any(s.startswith("latent.") for s in settings):
         return ["--model", weights]
-    chosen = [s.split("=", 1)[1] for s in settings if s.startswith("latent.train_backbone=")]
-    together = chosen[-1] == "true" if chosen else any(line.split("#")[0].split() == ["train_backbone:", "true"] for line in lines)
+    words = [line.split("#")[0].split() for line in lines] + [s.replace("latent.", "", 1).replace("=", ": ", 1).split()
+                                                              for s in settings if s.startswith("latent.")]
+    together = ["method:", "rollout"] in words  # whose default it is
+    for word in words:
+        if word[:1] == ["train_backbone:"]:
+            together = word[1:] == ["true"]
     return ["--model", weights if together else model, "--latent", weights]
 
 

@@ -24,16 +24,21 @@ std::vector<std::string> read_documents(const std::string& path) {
   return documents;
 }
 
+// Figures for people on standard output and, where asked for, as JSON.
+int show(const std::string& text, const Json& json, const std::string& output) {
+  std::fputs(text.c_str(), stdout);
+  if (output.empty()) return 0;
+  write_file_atomically(output, json.dump(2) + "\n");
+  log::info("wrote " + output);
+  return 0;
+}
+
 int measure(const PerplexityOptions& options) {
   const std::vector<std::string> documents = read_documents(options.input);
   const InferenceModel model = open_inference_model(options.place);
   const SlidingWindow window{options.context, options.stride, options.batch_size};
   const Perplexity measured = measure_perplexity(model, documents, window);
-  std::fputs(perplexity_text(model, window, measured).c_str(), stdout);
-  if (options.output.empty()) return 0;
-  write_file_atomically(options.output, perplexity_json(model, window, measured).dump(2) + "\n");
-  log::info("wrote " + options.output);
-  return 0;
+  return show(perplexity_text(model, window, measured), perplexity_json(model, window, measured), options.output);
 }
 
 int measure_ahead(const AheadPerplexityOptions& options) {
@@ -42,11 +47,8 @@ int measure_ahead(const AheadPerplexityOptions& options) {
   const AheadOptions chosen{options.context, options.ahead, options.places, options.batch_size,
                             static_cast<uint64_t>(options.seed)};
   const AheadPerplexity measured = measure_ahead_perplexity(model, documents, chosen);
-  std::fputs(ahead_perplexity_text(model, chosen, measured).c_str(), stdout);
-  if (options.output.empty()) return 0;
-  write_file_atomically(options.output, ahead_perplexity_json(model, chosen, measured).dump(2) + "\n");
-  log::info("wrote " + options.output);
-  return 0;
+  return show(ahead_perplexity_text(model, chosen, measured), ahead_perplexity_json(model, chosen, measured),
+              options.output);
 }
 
 }  // namespace

@@ -150,6 +150,27 @@ TEST_F(BtEvalTest, MeasuresPerplexity) {
   EXPECT_EQ(run("bt-eval perplexity --model model --input nowhere.txt").code, 3);
 }
 
+TEST_F(BtEvalTest, MeasuresPerplexityAfterLatents) {
+  PauseOptions options;
+  std::filesystem::create_directories(path("pause"));
+  const Backbone backbone = load_backbone(path("model"), at::kFloat, false);
+  const ModelConfig& config = backbone.decoder.config;
+  const auto method = make_method("pause", options, {config, at::TensorOptions(at::kFloat), 3});
+  save_method(
+      path("pause"), *method, options,
+      {path("model"), config, load_tokenizer("bytes")->fingerprint(), weights_fingerprint(*backbone.parameters)});
+  write("text.txt", "\n\\boxed{7}");
+  const std::string command = "bt-eval ahead --model model --input text.txt --context 16 --ahead 4 --device cpu";
+  const Outcome done = run(command + " --latent pause --output ahead.json");
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("4 latents of pause at 10 places of 1 texts"));
+  const Json json = Json::parse_file(path("ahead.json"));
+  EXPECT_EQ(json.at("positions", "").as_array("").size(), 4u);
+  EXPECT_EQ(json.at("places", "").as_int(""), 10);
+  EXPECT_EQ(run(command).code, 2) << "no method";
+  EXPECT_EQ(run(command + " --latent nowhere").code, 3);
+}
+
 TEST_F(BtEvalTest, AMethodOfOtherWeightsNeedsAnOverride) {
   save_latent(read_model_config(path("model")));
   save_backbone(testing::scripted_model("\n\\boxed{8}").backbone, path("model"));

@@ -1,4 +1,6 @@
 // What a rewriting method computes from a batch of events, without an engine.
+#include <cmath>
+
 #include "latent/latent_test_support.h"
 
 namespace bt {
@@ -73,6 +75,30 @@ TEST(CacheProcessor, CalibrationIsTheRootMeanSquareAndIsSaved) {
   const auto buffers = method->buffers();
   ASSERT_EQ(buffers.size(), 1u);
   EXPECT_TRUE(buffers[0].second.equal(at::tensor({1.0, 1.0, 3.0, 0.25, 1.0, 1.0}, at::kDouble).view({3, 2})));
+}
+
+TEST(CacheProcessor, MayChangeValuesOrKeysAlone) {
+  const Events events = some_events(3);
+  for (const bool values : {true, false}) {
+    const auto method = tiny_method("bt", values ? "rewrites: values\n" : "rewrites: keys\n");
+    const auto halves = edit_of(*method, events).delta_YEWC.chunk(2, -1);
+    EXPECT_EQ(greatest(halves[values ? 0 : 1]), 0);
+    EXPECT_GT(greatest(halves[values ? 1 : 0]), 0);
+    EXPECT_EQ(method->parameters()->leaf("w_out").size(1), 16) << "one half of an entry";
+  }
+}
+
+TEST(CacheProcessor, HeadsHaveAGateForKeysAndOneForValues) {
+  const auto method = tiny_method("bt", "gates: head\n");
+  const at::Tensor gate = method->parameters()->leaf("gate", 1).detach();
+  ASSERT_EQ(gate.numel(), 4);
+  gate.copy_(at::tensor({-2.0, 0.0, 1.0, 3.0}, at::kDouble).view_as(gate));
+  const at::Tensor gate_C = edit_of(*method, some_events(3)).gate[1].flatten();
+  ASSERT_EQ(gate_C.numel(), 32);  // keys of two heads of 8, then values
+  for (int64_t c = 0; c < 32; ++c) {
+    const double logit = std::vector<double>{-2, 0, 1, 3}[static_cast<size_t>(c / 8)];
+    EXPECT_NEAR(gate_C[c].item<double>(), 1 / (1 + std::exp(-logit)), 1e-12) << c;
+  }
 }
 
 at::Tensor delta_at(const Method& method, int64_t shift) {

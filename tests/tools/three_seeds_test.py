@@ -61,6 +61,13 @@ class ThreeSeeds(ToolTest):
         _, calls = self.study(*ARGUMENTS, "--method", "worse", "joint.yaml")
         self.assertIn("--model study/seed_0/train/worse/best --latent", calls[-1])
 
+    def test_a_rollout_trains_its_model_unless_told_not_to(self):
+        (self.folder / "rollout.yaml").write_text("latent:\n  method: rollout\n")
+        _, calls = self.study(*ARGUMENTS, "--method", "lora", "rollout.yaml", "--method", "worse", "rollout.yaml",
+                              "latent.train_backbone=false")
+        self.assertTrue(any("--model study/seed_0/train/lora/best --latent" in call for call in calls))
+        self.assertIn("--model study/seed_0/train/sft/best --latent study/seed_0/train/worse/best", calls[-1])
+
     def test_without_stage_1_the_model_is_evaluated_once(self):
         arguments = [a for a in ARGUMENTS if a not in ("--stage1", "sft.yaml")]
         output, calls = self.study(*arguments, *TWO)
