@@ -71,21 +71,44 @@ struct Block {
   int64_t weights = 0, width = 0, input = 0;
 };
 
-StepFlops rewrite_flops(const ModelConfig& model, const Plan& plan, const RowChoiceOptions& rows, const Block& block) {
-  const LayerSizes sizes = layer_sizes(model);
-  StepFlops out{decoder_forward(model, plan) + head_forward(model, plan), frozen_backward(model, plan), 0};
+// The block over all events of all layers: its forward pass, and the gradient of what it reads.
+struct BlockFlops {
+  int64_t forward = 0, input = 0;
+};
+
+BlockFlops block_flops(const ModelConfig& model, const Plan& plan, const RowChoiceOptions& rows, const Block& block) {
+  BlockFlops out;
   for (const int64_t window : model.window) {
-    out.forward += 2 * sizes.queries * voter_pairs(plan, rows, window);
-    out.recomputed += 2 * sizes.queries * pairs(plan, window).after;
     for (const PlanEvent& event : plan.events) {
       const int64_t chosen = chosen_rows(event, rows, window);
-      const int64_t forward = 2 * block.weights * chosen + 4 * block.width * chosen * chosen;
-      out.forward += forward;
-      out.recomputed += forward;
-      out.backward += 2 * forward - 2 * block.input * chosen;
+      out.forward += 2 * block.weights * chosen + 4 * block.width * chosen * chosen;
+      out.input += 2 * block.input * chosen;
     }
   }
   return out;
+}
+
+int64_t mass_forward(const ModelConfig& model, const Plan& plan, const RowChoiceOptions& rows) {
+  int64_t sum = 0;
+  for (const int64_t window : model.window) sum += 2 * layer_sizes(model).queries * voter_pairs(plan, rows, window);
+  return sum;
+}
+
+StepFlops rewrite_flops(const ModelConfig& model, const Plan& plan, const RowChoiceOptions& rows, const Block& block) {
+  const BlockFlops blocks = block_flops(model, plan, rows, block);
+  const int64_t decoder = decoder_forward(model, plan) + head_forward(model, plan);
+  int64_t scores = 0;  // of the tokens after the first event
+  for (const int64_t window : model.window) scores += 2 * layer_sizes(model).queries * pairs(plan, window).after;
+  return {decoder + mass_forward(model, plan, rows) + blocks.forward,
+          frozen_backward(model, plan) + 2 * blocks.forward - blocks.input, scores + blocks.forward};
+}
+
+// Decoder and block trained together, bptt_steps: full. Every product but those of the attention mass has two of its
+// size in the backward pass.
+StepFlops joint_flops(const ModelConfig& model, const Plan& plan, const RowChoiceOptions& rows, const Block& block) {
+  const int64_t trained =
+      decoder_forward(model, plan) + head_forward(model, plan) + block_flops(model, plan, rows, block).forward;
+  return {trained + mass_forward(model, plan, rows), 2 * trained, 0};
 }
 
 // Adapter weights per token and layer, and how many of the adapted projections read the layer's first norm.
@@ -129,7 +152,9 @@ StepFlops processor_flops(const ModelConfig& model, const Plan& plan, const BtOp
   const int64_t width = options.width, entry = 2 * model.kv_heads * model.head_dim;
   const int64_t changed = options.rewrites == "both" ? entry : entry / 2;
   const int64_t weights = width * (entry + changed) + 4 * width * width + 3 * width * options.feed_forward;
-  return rewrite_flops(model, plan, options.rows, {weights, width, width * entry});
+  const Block block{weights, width, width * entry};
+  return options.train_backbone ? joint_flops(model, plan, options.rows, block)
+                                : rewrite_flops(model, plan, options.rows, block);
 }
 
 StepFlops lora_flops(const ModelConfig& model, const Plan& plan, const LoraOptions& options) {

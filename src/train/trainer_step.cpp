@@ -72,10 +72,11 @@ ForwardOptions Trainer::forward_options(double loss_scale) const {
           .loss_scale = loss_scale};
 }
 
-// The formulas hold for gradients that end at the next boundary and, with a method, for a frozen backbone.
+// With a method the formulas hold for a frozen backbone and gradients that end at the next boundary, or for both
+// trained together and gradients that end nowhere.
 double Trainer::flops(const Plan& plan) const {
-  const bool is_known =
-      setup_.method == nullptr || (!setup_.trains_backbone() && setup_.options.train.boundaries_per_graph() == 1);
+  const int64_t per_graph = setup_.options.train.boundaries_per_graph();
+  const bool is_known = setup_.method == nullptr || per_graph == (setup_.trains_backbone() ? 0 : 1);
   if (!is_known) return 0;
   const auto counted = step_flops(setup_.decoder().config, plan, setup_.options.latent.get());
   return counted ? static_cast<double>(counted->total()) : 0;

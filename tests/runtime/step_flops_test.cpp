@@ -72,6 +72,19 @@ TEST(Flops, OfTheProcessorAreCountedByHand) {
   EXPECT_EQ(two.backward - flops.backward, 2 * (3 * 84 + 4 * 12 * 4 + 2 * block - 12 * 5));
 }
 
+TEST(Flops, OfJointTrainingAreThreeTimesAllButTheVotes) {
+  BtOptions options;
+  options.rows.recall = 1;
+  options.rows.recent = 2;
+  options.width = 3;
+  options.feed_forward = 5;
+  const StepFlops frozen = processor_flops(toy(2), toy_plan(), options);
+  options.train_backbone = true;
+  const StepFlops joint = processor_flops(toy(2), toy_plan(), options);
+  EXPECT_EQ(joint.forward, frozen.forward);
+  EXPECT_EQ(joint.backward, 2 * (frozen.forward - 2 * 2 * 10 * 4));  // in 2 layers 10 pairs of voters, 4 wide
+}
+
 TEST(Flops, OfTheConstantRewriteHaveNoBlock) {
   ConstantRewriteOptions options;
   options.rows.recent = 2;

@@ -19,7 +19,8 @@ struct StepFlops {
 
 // Training the decoder itself. `plan` may have been cut by any trigger: its segments do not count.
 StepFlops sft_flops(const ModelConfig& model, const Plan& plan);
-// A Cache Processor (bt, recent_only) on a frozen decoder, bptt_steps: 1.
+// A Cache Processor (bt, recent_only): on a frozen decoder with bptt_steps: 1, or trained together with it, bptt_steps:
+// full.
 StepFlops processor_flops(const ModelConfig& model, const Plan& plan, const BtOptions& options);
 // Adapters on a frozen decoder; `options.targets` hold at least one of q, k and v.
 StepFlops lora_flops(const ModelConfig& model, const Plan& plan, const LoraOptions& options);
