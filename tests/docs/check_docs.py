@@ -138,7 +138,7 @@ def stand_ins(work, environment):
 def check_configs(source, bin_folder, work):
     environment = folder_for_commands(source, bin_folder, work)
     overrides = stand_ins(work, environment)
-    configs = sorted((source / "configs").rglob("*.yaml"))
+    configs = sorted(path for path in (source / "configs").rglob("*.yaml") if path.parent.name != "studies")
     for config in configs:
         text, name = config.read_text(), config.relative_to(source)
         if not text.startswith("# "):
