@@ -59,13 +59,14 @@ void append_sequence(Plan& plan, const Example& example, int64_t index) {
                             .example = index});
 }
 
-// Appends segment `depth` of a sequence that is cut at the rows `starts`, and the event that ends it, if any.
+// Appends segment `depth` of a sequence with boundaries at the rows `starts`, and the event that ends it, if any.
 void append_segment(Plan& plan, int32_t sequence, const std::vector<int64_t>& starts, size_t depth, int32_t parent,
                     const TriggerOptions& trigger) {
   const PlanSequence& owner = plan.sequences[static_cast<size_t>(sequence)];
   const bool last = depth == starts.size();
-  const int64_t begin = depth == 0 ? 0 : starts[depth - 1];
-  const int64_t end = last ? owner.end - owner.begin : starts[depth];
+  const int64_t cut_before = depth == 0 ? 0 : starts[depth - 1];
+  const int64_t begin = depth == 0 ? 0 : cut_before + trigger.lag;
+  const int64_t end = last ? owner.end - owner.begin : starts[depth] + trigger.lag;
   const auto index = checked_cast<int32_t>(plan.segments.size(), "segments of a batch");
   plan.segments.push_back({.sequence = sequence,
                            .parent = parent,
@@ -78,8 +79,8 @@ void append_segment(Plan& plan, int32_t sequence, const std::vector<int64_t>& st
   plan.events.push_back({.sequence = sequence,
                          .segment = index,
                          .ordinal = static_cast<int32_t>(depth),
-                         .step_begin = step_begin(begin, end, owner.prompt_length, trigger),
-                         .rows = end});
+                         .step_begin = step_begin(cut_before, starts[depth], owner.prompt_length, trigger),
+                         .rows = starts[depth]});
 }
 
 }  // namespace
@@ -89,7 +90,10 @@ Plan make_plan(const std::vector<Example>& batch, const BoundaryTable& table, co
   std::vector<std::vector<int64_t>> starts(batch.size());
   for (size_t i = 0; i < batch.size(); ++i) {
     check_example(batch[i], i, table.vocab_size());
-    starts[i] = step_starts(batch[i].ids, batch[i].prompt_length, table, trigger, eos_ids);
+    BT_ASSERT(!asks_model(trigger) || batch[i].uncertainty.size() == batch[i].ids.size());
+    starts[i] = step_starts(batch[i].ids, batch[i].prompt_length, table, trigger, eos_ids, batch[i].uncertainty);
+    while (!starts[i].empty() && starts[i].back() + trigger.lag >= static_cast<int64_t>(batch[i].ids.size()))
+      starts[i].pop_back();  // nothing would see it
   }
   std::vector<size_t> order(batch.size());
   std::iota(order.begin(), order.end(), size_t{0});

@@ -11,6 +11,7 @@
 #include "bt/core/strings.h"
 #include "bt/format/load_mode.h"
 #include "bt/latent/plugin.h"
+#include "bt/latent/rewrite_control.h"
 #include "bt/model/fingerprint.h"
 #include "bt/options/train_options.h"
 #include "bt/text/chat_template.h"
@@ -62,12 +63,17 @@ ChatForm open_chat(const ModelPlace& place, const Tokenizer& tokenizer) {
   return chat;
 }
 
-void open_method(InferenceModel& model, const std::string& folder, bool allow_other_backbone) {
+void open_method(InferenceModel& model, const ModelPlace& place) {
   model.trigger = {.kind = "none", .at_prompt_end = false};
-  if (folder.empty()) return;
+  model.rewrite_control = place.rewrite_control;
+  if (place.latent.empty()) return;
   const MethodBase base{model.path, model.decoder().config, model.tokenizer->fingerprint(),
                         weights_fingerprint(*model.backbone.parameters)};
-  model.latent = load_saved_method(folder, base, model.decoder().options(), allow_other_backbone);
+  model.latent = load_saved_method(place.latent, base, model.decoder().options(), place.allow_other_backbone);
+  if (place.rewrite_control != "none") {
+    log::warning(str("control: the method's changes are replaced (", place.rewrite_control, ")"));
+    model.latent.method = with_rewrite_control(std::move(model.latent.method), place.rewrite_control);
+  }
   if (!model.method()->effects().any()) return;
   model.trigger = model.latent.trigger;
   check_trigger(model.trigger, model.boundaries);
@@ -133,7 +139,7 @@ InferenceModel open_inference_model(const ModelPlace& place) {
   const ModelConfig& config = model.decoder().config;
   model.boundaries = BoundaryTable(*model.tokenizer, config.vocab_size);
   for (const int64_t id : config.eos_ids) model.eos_ids.push_back(static_cast<int32_t>(id));
-  open_method(model, place.latent, place.allow_other_backbone);
+  open_method(model, place);
   return model;
 }
 

@@ -79,6 +79,7 @@ Json run_config(const EvaluationRun& run) {
   const HarnessOptions& options = run.options;
   std::string arguments = "model=" + model.path;
   if (!model.latent_path.empty()) arguments += ",latent=" + model.latent_path;
+  if (model.rewrite_control != "none") arguments += ",rewrite_control=" + model.rewrite_control;
   return Json::object({{"model", "bt"},
                        {"model_args", arguments},
                        {"model_num_parameters", model.backbone.parameters->count()},
@@ -95,6 +96,7 @@ Json method_json(const InferenceModel& model) {
   const ParameterStore* parameters = model.method()->parameters();
   return Json::object({{"name", model.method()->name()},
                        {"path", model.latent_path},
+                       {"rewrite_control", model.rewrite_control},
                        {"parameters", parameters != nullptr ? parameters->count() : int64_t{0}},
                        {"options", write_options_yaml(*model.latent.options)}});
 }

@@ -13,6 +13,7 @@
 #include "bt/core/strings.h"
 #include "bt/runtime/method_plan.h"
 #include "bt/runtime/teacher_forced.h"
+#include "bt/runtime/uncertainty.h"
 
 namespace bt {
 namespace {
@@ -75,6 +76,8 @@ std::vector<TextScore> score(const InferenceModel& model, const std::vector<Scor
   std::vector<size_t> numbers;  // of the batch's texts
   const auto flush = [&] {
     if (batch.empty()) return;
+    measure_uncertainty(model.decoder(), model.method(), model.boundaries, model.trigger, model.eos_ids, batch_size,
+                        batch);
     const Plan plan = plan_for(model.method(), batch, model.boundaries, model.trigger, model.eos_ids);
     const DevicePlan device = to_device(plan, model.decoder().embedding.device());
     collect(plan, device, teacher_forced(model.decoder(), model.method(), device, {}).nll_M, numbers, scores);

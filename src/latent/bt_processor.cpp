@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "bt/latent/row_choice.h"
+#include "learned_call.h"
 #include "methods.h"
 #include "processor_block.h"
 
@@ -73,7 +74,12 @@ class BtProcessor final : public Method, public Rewrite {
     u = turned_keys(u, events, /*inverse=*/true);
     const at::Tensor delta =
         turned_keys(processor_block(options_, weights, events, u, angles_), events, /*inverse=*/false);
-    return {(halves(delta) * scale).view(delta.sizes()), gates(weights.gate)};
+    Edit edit{(halves(delta) * scale).view(delta.sizes()), gates(weights.gate), {}};
+    if (options_.calls == "always") return edit;
+    const LearnedCall call = learned_call(events, u, weights.call_weight_YC, weights.call_bias_Y1, options_.call_cost);
+    edit.gate = edit.gate * call.factor_YE11;
+    edit.call_YE = call.probability_YE;
+    return edit;
   }
 
  private:

@@ -125,6 +125,17 @@ std::vector<ParameterInfo> processor_parameters(const BtOptions& options, const 
                             .value = options.gate_init,
                             .decay = false,
                             .lr_multiplier = options.gate_lr_multiplier}});
+  if (options.calls == "learned") {
+    all.push_back(
+        {.name = "call_weight", .shape = {entry}, .layers = model.layers, .init = Init::zeros, .decay = true});
+    all.push_back({.name = "call_bias",
+                   .shape = {1},
+                   .layers = model.layers,
+                   .init = Init::constant,
+                   .value = options.call_init,
+                   .decay = false,
+                   .lr_multiplier = options.gate_lr_multiplier});
+  }
   return all;
 }
 
@@ -137,6 +148,10 @@ ProcessorWeights processor_weights(const BtOptions& options, at::TensorList para
   for (at::Tensor* slot :
        {&w.attention_norm, &w.w_qkv, &w.w_o, &w.mlp_norm, &w.w_gate_up, &w.w_down, &w.out_norm, &w.w_out, &w.gate})
     *slot = take();
+  if (options.calls == "learned") {
+    w.call_weight_YC = take();
+    w.call_bias_Y1 = take();
+  }
   return w;
 }
 

@@ -15,6 +15,7 @@ namespace bt {
 // The block's parameters in the order of processor_parameters().
 struct ProcessorWeights {
   at::Tensor w_in, kind, attention_norm, w_qkv, w_o, mlp_norm, w_gate_up, w_down, out_norm, w_out, gate;
+  at::Tensor call_weight_YC, call_bias_Y1;  // with learned calls
 };
 
 std::vector<ParameterInfo> processor_parameters(const BtOptions& options, const ModelConfig& model);

@@ -20,6 +20,10 @@ void BtOptions::fields(OptionFields& f) {
   f.field("preset", preset, {.help = "defaults of the keys below: ours, or the paper's", .choices = {"bt", "paper"}});
   apply_preset();
   common_fields(f);
+  f.field("rewrite_lag", rewrite_lag,
+          {.help = "tokens that are read from the old cache before a rewrite lands, as if it were computed beside "
+                   "decoding; steps shorter than that go on into the next",
+           .min = 0});
   rows.recent_fields(f);
   if (recalls_) rows.recall_fields(f);
   f.field("width", width, {.help = "P: width of the processor", .min = 1});
@@ -38,6 +42,12 @@ void BtOptions::fields(OptionFields& f) {
            .choices = {"layer", "head"}});
   f.field("share_layers", share_layers, {.help = "one block for all layers; gates stay apart"});
   f.field("train_backbone", train_backbone, {.help = "train the backbone together with the processor"});
+  f.field("calls", calls,
+          {.help = "act at every boundary, or where a layer's learned probability, read off the newest row, is a half",
+           .choices = {"always", "learned"}});
+  f.field("call_cost", call_cost,
+          {.help = "learned calls: added to the loss, times the mean probability of a call", .min = 0});
+  f.field("call_init", call_init, {.help = "learned calls: initial logit"});
   gate_fields(f, gate_init, gate_lr_multiplier, out_deviation);
 }
 

@@ -15,6 +15,11 @@ void model_fields(OptionFields& f, ModelPlace& place) {
   f.field("plugins", place.plugins, {.help = "shared libraries that add methods, separated by commas"});
   f.field("allow_other_backbone", place.allow_other_backbone,
           {.help = "attach the method to other weights of the same shape than it was trained on"});
+  f.field(
+      "rewrite_control", place.rewrite_control,
+      {.help = "what a rewriting method writes is replaced: by random changes of equal length, or by those made for "
+               "another text",
+       .choices = {"none", "random", "swapped"}});
 }
 
 void load_field(OptionFields& f, std::string& load) {
@@ -52,6 +57,13 @@ void check_chat(const ChatForm& chat) {
               .next_step = "name the template with --chat, or --chat auto"});
 }
 
+void check_control(const ModelPlace& place) {
+  if (place.rewrite_control == "none" || !place.latent.empty()) return;
+  fail_usage({.what = "a control replaces what a method writes, but there is no method",
+              .where = "--rewrite-control",
+              .next_step = "name the method's folder with --latent"});
+}
+
 }  // namespace
 
 void check_device(const std::string& device) {
@@ -63,6 +75,7 @@ void check_device(const std::string& device) {
 
 void check_place(const ModelPlace& place) {
   check_chat(place.chat);
+  check_control(place);
   check_device(place.device);
 }
 

@@ -17,9 +17,9 @@ int64_t voters_of(const Effects& effects) {
   return voters;
 }
 
-KvView event_view(const KvView& kv, int64_t events) {
-  const auto first = [events](const at::Tensor& x) { return x.defined() ? x.narrow(0, 0, events) : x; };
-  return {first(kv.k_BGTD), first(kv.v_BGTD), first(kv.length_B), first(kv.position_BT), first(kv.alive_BT)};
+KvView event_view(const KvView& kv, const DepthPlan& depth) {
+  const auto first = [&](const at::Tensor& x) { return x.defined() ? x.narrow(0, 0, depth.events) : x; };
+  return {first(kv.k_BGTD), first(kv.v_BGTD), depth.event_rows_E, first(kv.position_BT), first(kv.alive_BT)};
 }
 
 EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, const at::Tensor& mass_ET, int64_t layer,
@@ -29,7 +29,7 @@ EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, co
   EventRows rows;
   rows.mass_ET = mass_ET;
   rows.k_EGTD = kv.k_BGTD.narrow(0, 0, events).detach();
-  rows.rows_E = at_depth.rows_B.narrow(0, 0, events);
+  rows.rows_E = at_depth.event_rows_E;
   rows.step_begin_E = at_depth.step_begin_E;
   rows.position_ET = kv.position_BT.narrow(0, 0, events);
   if (kv.alive_BT.defined()) rows.alive_ET = kv.alive_BT.narrow(0, 0, events);
@@ -43,9 +43,11 @@ EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, co
 at::Tensor event_mass(const DepthPlan& depth, const at::Tensor& q_BSHD, const at::Tensor& lse_BSH, const KvView& kv,
                       const AttentionSpec& spec, int64_t voters) {
   const int64_t events = depth.events;
-  const at::Tensor voters_E = (depth.rows_B.narrow(0, 0, events) - depth.step_begin_E).clamp_max(voters);
+  const at::Tensor behind_E = depth.rows_B.narrow(0, 0, events) - depth.event_rows_E;
+  const at::Tensor voters_E = (depth.event_rows_E - depth.step_begin_E).clamp_max(voters);
   return ops::attention_mass(q_BSHD.detach().narrow(0, 0, events), lse_BSH.narrow(0, 0, events),
-                             depth.query_length_B.narrow(0, 0, events), voters_E, event_view(kv, events), spec);
+                             depth.query_length_B.narrow(0, 0, events) - behind_E, voters_E, event_view(kv, depth),
+                             spec);
 }
 
 ChosenRows choose_rows(const Rewrite& rewrite, const EventRows& events, const at::Tensor* replay_EW) {
@@ -70,14 +72,20 @@ Events rewrite_events(const DevicePlan& plan, int64_t depth, int64_t layer, cons
   out.kind_YEW = chosen.kind_EW.unsqueeze(0);
   out.source_E = plan.source_B.narrow(0, 0, events);
   out.ordinal_E = at::full({events}, depth, plan.source_B.options());
+  out.call_weight = plan.call_weight;
   return out;
 }
 
-void RewriteSize::add(const at::Tensor& change, const at::Tensor& u) {
-  delta += change.detach().square().sum().item<double>();
-  entries += u.detach().square().sum().item<double>();
+void RewriteFigures::add(const at::Tensor& change, const at::Tensor& u, const at::Tensor& call_YE) {
+  delta_ += change.detach().square().sum().item<double>();
+  entries_ += u.detach().square().sum().item<double>();
+  if (!call_YE.defined()) return;
+  calls_ += call_YE.sum().item<double>();
+  events_ += call_YE.numel();
 }
 
-double RewriteSize::value() const { return entries > 0 ? std::sqrt(delta / entries) : 0; }
+double RewriteFigures::size() const { return entries_ > 0 ? std::sqrt(delta_ / entries_) : 0; }
+
+double RewriteFigures::call_rate() const { return events_ > 0 ? calls_ / static_cast<double>(events_) : 1; }
 
 }  // namespace bt

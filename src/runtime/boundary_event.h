@@ -13,8 +13,8 @@ namespace bt {
 // The newest queries that vote on what is recalled or kept; 0: the effects need no attention mass.
 int64_t voters_of(const Effects& effects);
 
-// The event's view of the cache: the first `events` sequences of the depth.
-KvView event_view(const KvView& kv, int64_t events);
+// The events' view of a depth's cache: the sequences that have one, up to their boundary.
+KvView event_view(const KvView& kv, const DepthPlan& depth);
 EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, const at::Tensor& mass_ET, int64_t layer,
                      int64_t window);
 // Mass of the depth's newest queries over its cache, for sequences with an event. Empty when nobody votes.
@@ -25,11 +25,16 @@ ChosenRows choose_rows(const Rewrite& rewrite, const EventRows& events, const at
 Events rewrite_events(const DevicePlan& plan, int64_t depth, int64_t layer, const at::Tensor& u_EWC,
                       const ChosenRows& chosen);
 
-// Running squares of |delta| and |u|, for the rewrite's relative size.
-struct RewriteSize {
-  double delta = 0, entries = 0;
-  void add(const at::Tensor& change, const at::Tensor& u);
-  double value() const;
+// What a pass tells of one layer's rewrites.
+class RewriteFigures {
+ public:
+  void add(const at::Tensor& change, const at::Tensor& u, const at::Tensor& call_YE);
+  double size() const;       // |change| / |u| (RMS)
+  double call_rate() const;  // mean of Edit::call_YE; 1 where it is undefined
+
+ private:
+  double delta_ = 0, entries_ = 0, calls_ = 0;
+  int64_t events_ = 0;
 };
 
 }  // namespace bt

@@ -8,6 +8,7 @@
 #include "boundary_event.h"
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
+#include "bt/runtime/uncertainty.h"
 #include "decoding_state.h"
 
 namespace bt {
@@ -27,13 +28,24 @@ std::vector<int64_t> prompt_cuts(Slot& slot, const TriggerOptions& trigger) {
   return cuts;
 }
 
-// One slot's way through its prompt: runs of tokens, each but the last followed by an event.
+// One slot's way through its prompt: runs of tokens that end at a cut, where a rewrite lands, or with the prompt.
 struct PromptWalk {
   int64_t slot = 0;
-  std::vector<int64_t> cuts;
+  std::vector<int64_t> cuts, ends;
   int64_t fed = 0;
-  size_t next = 0;
+  size_t next = 0;  // of the ends
 };
+
+PromptWalk make_walk(int64_t slot, std::vector<int64_t> cuts, int64_t prompt, int64_t lag) {
+  PromptWalk walk{slot, std::move(cuts), {prompt}};
+  for (const int64_t cut : walk.cuts) {
+    walk.ends.push_back(cut);
+    if (lag > 0 && cut + lag < prompt) walk.ends.push_back(cut + lag);
+  }
+  std::sort(walk.ends.begin(), walk.ends.end());
+  walk.ends.erase(std::unique(walk.ends.begin(), walk.ends.end()), walk.ends.end());
+  return walk;
+}
 
 }  // namespace
 
@@ -60,6 +72,10 @@ bool Decoding::idle() const { return free_slots() == static_cast<int64_t>(state_
 
 const std::vector<int64_t>& Decoding::boundaries(int64_t slot) const {
   return state_->slots.at(static_cast<size_t>(slot)).boundaries;
+}
+
+const std::vector<float>& Decoding::uncertainty(int64_t slot) const {
+  return state_->slots.at(static_cast<size_t>(slot)).uncertainty;
 }
 
 void Decoding::release(int64_t slot) {
@@ -94,31 +110,49 @@ void Decoding::admit(const std::vector<DecodingRequest>& requests) {
     slot.live = true;
     slot.request = request;
     slot.scanner.emplace(state.table, state.trigger, state.eos_ids);
-    walks.push_back({at, prompt_cuts(slot, state.trigger)});
+    walks.push_back(make_walk(at, prompt_cuts(slot, state.trigger), prompt, state.trigger.lag));
   }
   while (!walks.empty()) {
     std::vector<Chunk> chunks;
     std::vector<int64_t> acting;
     for (PromptWalk& walk : walks) {
       const std::vector<int32_t>& prompt = state.slots[static_cast<size_t>(walk.slot)].request.prompt;
-      const bool cut = walk.next < walk.cuts.size();
-      const int64_t end = cut ? walk.cuts[walk.next++] : static_cast<int64_t>(prompt.size());
-      if (end > walk.fed) chunks.push_back({walk.slot, {prompt.begin() + walk.fed, prompt.begin() + end}});
+      const int64_t end = walk.ends[walk.next++];
+      chunks.push_back({walk.slot, {prompt.begin() + walk.fed, prompt.begin() + end}});
       walk.fed = end;
-      if (cut) acting.push_back(walk.slot);
+      if (std::binary_search(walk.cuts.begin(), walk.cuts.end(), end)) acting.push_back(walk.slot);
     }
     state.feed(chunks);
+    state.land_rewrites();
     state.act(acting);
-    std::erase_if(walks, [&](const PromptWalk& walk) {
-      return walk.next == walk.cuts.size() &&
-             walk.fed == static_cast<int64_t>(state.slots[static_cast<size_t>(walk.slot)].request.prompt.size());
-    });
+    std::erase_if(walks, [&](const PromptWalk& walk) { return walk.next == walk.ends.size(); });
   }
+}
+
+void Decoding::State::act_on_entropy() {
+  if (asks != Asks::entropy) return;
+  std::vector<int64_t> judged, acting;
+  std::vector<at::Tensor> logits;
+  for (size_t at = 0; at < slots.size(); ++at) {
+    if (!slots[at].live || !slots[at].unjudged) continue;
+    judged.push_back(static_cast<int64_t>(at));
+    logits.push_back(slots[at].logits_V);
+  }
+  if (judged.empty()) return;
+  const std::vector<float> entropy = entropies(at::stack(logits));
+  for (size_t i = 0; i < judged.size(); ++i) {
+    Slot& slot = slots[static_cast<size_t>(judged[i])];
+    slot.uncertainty.push_back(entropy[i]);
+    if (slot.scanner->push(*std::exchange(slot.unjudged, {}), entropy[i])) acting.push_back(judged[i]);
+  }
+  act(acting);
 }
 
 std::vector<SlotReport> Decoding::step() {
   at::NoGradGuard no_grad;
   State& state = *state_;
+  state.land_rewrites();
+  state.act_on_entropy();
   state.join_latents();
   std::vector<LogitRow> live;
   std::vector<at::Tensor> logits;
@@ -129,7 +163,10 @@ std::vector<SlotReport> Decoding::step() {
     logits.push_back(slot.logits_V);
   }
   if (live.empty()) return {};
-  const std::vector<int32_t> chosen = state.choose(at::stack(logits), live);
+  const at::Tensor logits_AV = at::stack(logits);
+  const std::vector<int32_t> chosen = state.choose(logits_AV, live);
+  const std::vector<float> surprise =
+      state.asks == Asks::surprise ? surprises(logits_AV, chosen) : std::vector<float>(chosen.size());
 
   std::vector<SlotReport> reports;
   std::vector<Chunk> chunks;
@@ -138,14 +175,18 @@ std::vector<SlotReport> Decoding::step() {
     Slot& slot = state.slots[static_cast<size_t>(live[i].slot)];
     SlotReport report{live[i].slot, live[i].request, chosen[i], Finish::none};
     ++slot.generated;
+    if (state.asks == Asks::surprise) slot.uncertainty.push_back(surprise[i]);
     if (std::find(state.eos_ids.begin(), state.eos_ids.end(), chosen[i]) != state.eos_ids.end()) {
       report.finish = Finish::eos;
     } else if (slot.generated >= slot.request.max_new_tokens) {
       report.finish = Finish::length;
     } else {
       chunks.push_back({live[i].slot, {chosen[i]}});
-      if (slot.scanner->push(chosen[i]))
+      if (state.asks == Asks::entropy) {
+        slot.unjudged = chosen[i];
+      } else if (slot.scanner->push(chosen[i], surprise[i])) {
         (state.trigger.before_boundary_token ? act_before : act_after).push_back(live[i].slot);
+      }
     }
     reports.push_back(report);
   }

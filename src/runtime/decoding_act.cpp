@@ -79,14 +79,45 @@ at::Tensor stack_padded(const std::vector<at::Tensor>& layers, const at::Scalar&
   return at::stack(padded);
 }
 
-// x_EW… at the firing slots of all slots; the others hold `fill`.
-at::Tensor spread(const Decoding::State& state, const Firing& firing, const at::Tensor& x, const at::Scalar& fill) {
+// x_EW… at the slots of all slots; the others hold `fill`.
+at::Tensor spread(const Decoding::State& state, const at::Tensor& slot_E, const at::Tensor& x, const at::Scalar& fill) {
   std::vector<int64_t> shape = x.sizes().vec();
   shape[0] = state.cache.slots();
-  return at::full(shape, fill, x.options()).index_copy_(0, firing.slot_E, x);
+  return at::full(shape, fill, x.options()).index_copy_(0, slot_E, x);
 }
 
-void rewrite(Decoding::State& state, const Firing& firing) {
+// Which of the slots a method that learns when to act acted on, in any layer; all for the others.
+std::vector<bool> acted_on(const Edit& edit, size_t slots) {
+  if (!edit.call_YE.defined()) return std::vector<bool>(slots, true);
+  const at::Tensor acts_E = (edit.call_YE > 0).any(0).cpu();
+  std::vector<bool> out;
+  for (size_t e = 0; e < slots; ++e) out.push_back(acts_E[static_cast<int64_t>(e)].item<bool>());
+  return out;
+}
+
+// Changes the rows of the slots, in every layer.
+void write(Decoding::State& state, const std::vector<int64_t>& slots, const at::Tensor& slot_E,
+           const PendingRewrite& rewrite) {
+  for (int64_t layer = 0; layer < state.cache.layers(); ++layer) {
+    const KvView kv = state.cache.view(layer, state.longest(layer, slots));
+    const auto spread_out = [&](const at::Tensor& x_YE, const at::Scalar& fill) {
+      return spread(state, slot_E, x_YE[layer], fill);
+    };
+    ops::edit_rows_(kv, spread_out(rewrite.rows_YEW, -1), spread_out(rewrite.u_YEWC, 0),
+                    spread_out(rewrite.change_YEWC, 0), at::ones({1}, rewrite.change_YEWC.options()));
+  }
+}
+
+// Keeps the slots' parts until they land.
+void keep(Decoding::State& state, const std::vector<int64_t>& slots, const PendingRewrite& rewrite) {
+  for (size_t i = 0; i < slots.size(); ++i) {
+    Slot& slot = state.slots[static_cast<size_t>(slots[i])];
+    const auto own = [&](const at::Tensor& x_YE) { return x_YE.narrow(1, static_cast<int64_t>(i), 1).clone(); };
+    slot.pending_rewrite = {own(rewrite.rows_YEW), own(rewrite.u_YEWC), own(rewrite.change_YEWC), slot.tokens};
+  }
+}
+
+std::vector<bool> rewrite(Decoding::State& state, const Firing& firing) {
   const int64_t layers = state.cache.layers();
   std::vector<at::Tensor> rows, kinds, entries, positions;
   for (int64_t layer = 0; layer < layers; ++layer) {
@@ -105,12 +136,12 @@ void rewrite(Decoding::State& state, const Firing& firing) {
   events.source_E = firing.source_E;
   events.ordinal_E = firing.ordinal_E;
   const Edit edit = state.effects.rewrite->edit(events, state.parameters);
-  const at::Tensor rows_YEW = stack_padded(rows, -1), change_YEWC = edit.gate * edit.delta_YEWC;
-  for (int64_t layer = 0; layer < layers; ++layer) {
-    const KvView kv = state.cache.view(layer, state.longest(layer, firing.slots));
-    ops::edit_rows_(kv, spread(state, firing, rows_YEW[layer], -1), spread(state, firing, events.u_YEWC[layer], 0),
-                    spread(state, firing, change_YEWC[layer], 0), at::ones({1}, change_YEWC.options()));
-  }
+  const PendingRewrite made{stack_padded(rows, -1), events.u_YEWC, edit.gate * edit.delta_YEWC, 0};
+  if (state.trigger.lag > 0)
+    keep(state, firing.slots, made);
+  else
+    write(state, firing.slots, firing.slot_E, made);
+  return acted_on(edit, firing.slots.size());
 }
 
 void evict(Decoding::State& state, const Firing& firing) {
@@ -123,6 +154,11 @@ void evict(Decoding::State& state, const Firing& firing) {
   }
 }
 
+Asks asks_of(const TriggerOptions& trigger) {
+  if (!asks_model(trigger)) return Asks::nothing;
+  return trigger.kind == "entropy" ? Asks::entropy : Asks::surprise;
+}
+
 }  // namespace
 
 Decoding::State::State(const Decoder& decoder_in, const Method* method_in, const BoundaryTable& table_in,
@@ -133,6 +169,7 @@ Decoding::State::State(const Decoder& decoder_in, const Method* method_in, const
       effects(method_in != nullptr ? method_in->effects() : Effects{}),
       table(table_in),
       trigger(trigger_in),
+      asks(asks_of(trigger_in)),
       eos_ids(std::move(eos_in)),
       choose(std::move(choose_in)),
       cache(decoder.config, shape.slots, shape.capacity, decoder.options()),
@@ -159,19 +196,32 @@ int64_t Decoding::State::longest(int64_t layer, const std::vector<int64_t>& at_s
 
 void Decoding::State::act(const std::vector<int64_t>& at_slots) {
   if (at_slots.empty()) return;
+  std::vector<bool> acted(at_slots.size(), true);
   if (ring > 0) {
     const Firing firing = make_firing(*this, at_slots);
-    if (effects.rewrite != nullptr) rewrite(*this, firing);
+    if (effects.rewrite != nullptr) acted = rewrite(*this, firing);
     if (effects.evict != nullptr) evict(*this, firing);
   }
-  for (const int64_t at : at_slots) {
-    Slot& slot = slots[static_cast<size_t>(at)];
-    slot.boundaries.push_back(slot.tokens);
+  for (size_t i = 0; i < at_slots.size(); ++i) {
+    Slot& slot = slots[static_cast<size_t>(at_slots[i])];
+    if (acted[i]) slot.boundaries.push_back(slot.tokens);
     slot.previous_cut = slot.tokens;
-    slot.step_tokens = 0;
+    if (!slot.pending_rewrite) slot.step_tokens = 0;
     ++slot.events;
   }
   if (effects.append != nullptr) append_latents(at_slots);
+}
+
+void Decoding::State::land_rewrites() {
+  if (trigger.lag == 0) return;
+  for (size_t at = 0; at < slots.size(); ++at) {
+    Slot& slot = slots[at];
+    if (!slot.live || !slot.pending_rewrite || slot.tokens - slot.pending_rewrite->begin < trigger.lag) continue;
+    const std::vector<int64_t> own{static_cast<int64_t>(at)};
+    write(*this, own, to_tensor(own, decoder.embedding.device()), *slot.pending_rewrite);
+    slot.pending_rewrite.reset();
+    slot.step_tokens = 0;  // queries before it saw other keys: they vote no more
+  }
 }
 
 }  // namespace bt

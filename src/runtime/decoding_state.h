@@ -12,6 +12,15 @@
 
 namespace bt {
 
+// What the trigger asks the model, known before the token loop.
+enum class Asks { nothing, entropy, surprise };
+
+// A rewrite of one slot that has not landed: rows of every layer, [Y, 1, W], their entries and changes, [Y, 1, W, C].
+struct PendingRewrite {
+  at::Tensor rows_YEW, u_YEWC, change_YEWC;
+  int64_t begin = 0;  // tokens fed at its boundary
+};
+
 // Latents that another thread computes. Destroying them waits for it.
 struct PendingLatents {
   std::future<at::Tensor> latents_MK;
@@ -30,7 +39,10 @@ struct Slot {
   at::Tensor logits_V;      // of the last token fed
   at::Tensor hidden_K;      // of it, after the last norm, where latents go on from it
   std::vector<int64_t> boundaries;
+  std::vector<float> uncertainty;   // of the answer's tokens, where the trigger asks the model
+  std::optional<int32_t> unjudged;  // the token last fed, where the prediction after it may be a boundary
   std::optional<PendingLatents> pending;
+  std::optional<PendingRewrite> pending_rewrite;
 };
 
 // Tokens of one slot to run through the decoder; ids below 0 are latents.
@@ -45,6 +57,7 @@ struct Decoding::State {
   Effects effects;
   const BoundaryTable& table;
   TriggerOptions trigger;
+  Asks asks;
   std::vector<int32_t> eos_ids;
   ChooseTokens choose;
   KvCache cache;
@@ -61,8 +74,12 @@ struct Decoding::State {
 
   // Feeds tokens: cache, ring and the slots' logits move on. One chunk per slot.
   void feed(const std::vector<Chunk>& chunks);
+  // Acts where the entropy after the token last fed is a boundary.
+  void act_on_entropy();
   // The method acts on the slots' caches as they stand.
   void act(const std::vector<int64_t>& at_slots);
+  // Rewrites that have waited for trigger.lag tokens take effect.
+  void land_rewrites();
   // The latents of a boundary: fed at once, or computed beside decoding until join_latents() feeds them.
   void append_latents(const std::vector<int64_t>& at_slots);
   void join_latents();

@@ -53,14 +53,16 @@ DepthPlan depth_plan(const Plan& plan, int64_t depth, int64_t token_begin, at::D
   out.sequences = last - first;
   out.token_begin = token_begin;
   out.width = longest(plan, first, last);
-  std::vector<int64_t> query_length, rows, step_begin;
+  std::vector<int64_t> query_length, rows, event_rows, step_begin;
   for (int64_t i = first; i < last; ++i) {
     const Segment& segment = plan.segments[static_cast<size_t>(i)];
     query_length.push_back(segment.end - segment.begin);
     rows.push_back(rows_after(plan, segment));
     if (segment.event >= 0) {
       BT_ASSERT(static_cast<int64_t>(step_begin.size()) == i - first);  // those with an event come first
-      step_begin.push_back(plan.events[static_cast<size_t>(segment.event)].step_begin);
+      const PlanEvent& event = plan.events[static_cast<size_t>(segment.event)];
+      event_rows.push_back(event.rows);
+      step_begin.push_back(event.step_begin);
     }
     out.rows = std::max(out.rows, rows.back());
   }
@@ -73,6 +75,7 @@ DepthPlan depth_plan(const Plan& plan, int64_t depth, int64_t token_begin, at::D
   out.row_n = to_tensor(table.row, device);
   out.query_length_B = to_tensor(query_length, device);
   out.rows_B = to_tensor(rows, device);
+  out.event_rows_E = to_tensor(event_rows, device);
   out.step_begin_E = to_tensor(step_begin, device);
   return out;
 }

@@ -33,7 +33,7 @@ Part make_part(const Pass& pass, int64_t begin, int64_t end) {
 struct LayerOutput {
   at::Tensor prompt_NHD, live_NHD;
   std::vector<at::Tensor> rows;
-  double rewrite_size = 0;
+  RewriteFigures figures;
 };
 
 Qkv slice(const Qkv& qkv, int64_t begin, int64_t count) {
@@ -60,7 +60,7 @@ LayerOutput differentiable_scan(const Pass& pass, int64_t layer, const Qkv& prom
     if (rows.defined()) out.rows.push_back(rows);
   }
   if (!live_out.empty()) out.live_NHD = at::cat(live_out);
-  out.rewrite_size = cache.rewrite_size();
+  out.figures = cache.figures();
   return out;
 }
 
@@ -90,7 +90,7 @@ LayerOutput truncated_layer(const Pass& pass, int64_t layer, const Qkv& prompt, 
                                       pass.layer_parameters(layer), replay, keep);
   out.live_NHD = scan.out_nHD;
   out.rows = std::move(scan.rows);
-  out.rewrite_size = scan.rewrite_size;
+  out.figures = scan.figures;
   return out;
 }
 
@@ -126,7 +126,7 @@ Hidden layer_major(const Pass& pass) {
     if (!prompt.empty()) prompt.x_NC = finish_layer(pass.decoder, layer, prompt.x_NC, attended.prompt_NHD);
     if (!live.empty()) live.x_NC = finish_layer(pass.decoder, layer, live.x_NC, attended.live_NHD);
     out.rows.push_back(std::move(attended.rows));
-    out.rewrite_size.push_back(attended.rewrite_size);
+    out.figures.push_back(attended.figures);
   }
   out.supervised_MC = supervised(pass, prompt, live);
   return out;

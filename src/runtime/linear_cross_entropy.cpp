@@ -13,6 +13,7 @@ constexpr int64_t kChunkElements = int64_t{1} << 24;
 
 struct Accumulated {
   at::Tensor nll_M, correct_M;        // outputs
+  at::Tensor entropy_M;               // an output, where wanted
   at::Tensor d_hidden_MC, d_head_VC;  // gradients of the sum, where wanted
 };
 
@@ -27,8 +28,11 @@ void run_chunk(const at::Tensor& hidden, const at::Tensor& head, const at::Tenso
   const at::Tensor column = target.unsqueeze(1);
   out.nll_M.narrow(0, begin, rows).copy_(log_probabilities.gather(1, column).squeeze(1).neg_());
   out.correct_M.narrow(0, begin, rows).copy_(logits.argmax(1) == target);
-  if (!out.d_hidden_MC.defined() && !out.d_head_VC.defined()) return;
+  const bool wants_gradient = out.d_hidden_MC.defined() || out.d_head_VC.defined();
+  if (!wants_gradient && !out.entropy_M.defined()) return;
   at::Tensor d_logits = log_probabilities.exp();
+  if (out.entropy_M.defined()) out.entropy_M.narrow(0, begin, rows).copy_((d_logits * log_probabilities).sum(1).neg_());
+  if (!wants_gradient) return;
   d_logits.scatter_add_(1, column, at::full_like(column, -1, d_logits.options()));
   if (softcap > 0) d_logits.mul_(1 - (logits / softcap).square_());
   d_logits = d_logits.to(hidden.scalar_type());
@@ -40,13 +44,14 @@ class Node : public torch::autograd::Function<Node> {
  public:
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden_MC,
                                                 const at::Tensor& head_VC, const at::Tensor& target_M, double softcap,
-                                                double scale, bool want_hidden, bool want_head) {
+                                                double scale, bool want_hidden, bool want_head, bool want_entropy) {
     const int64_t rows = hidden_MC.size(0),
                   chunk = std::max<int64_t>(1, kChunkElements / std::max<int64_t>(1, head_VC.size(0)));
     const auto type = hidden_MC.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     Accumulated out;
     out.nll_M = at::empty({rows}, hidden_MC.options().dtype(type));
     out.correct_M = at::empty({rows}, hidden_MC.options().dtype(at::kBool));
+    if (want_entropy) out.entropy_M = at::empty_like(out.nll_M);
     if (want_hidden) out.d_hidden_MC = at::empty_like(hidden_MC);
     if (want_head) out.d_head_VC = at::zeros_like(head_VC);
     for (int64_t begin = 0; begin < rows; begin += chunk) {
@@ -56,8 +61,9 @@ class Node : public torch::autograd::Function<Node> {
     const at::Tensor loss = out.nll_M.sum() * scale;
     context->saved_data["scale"] = scale;
     context->save_for_backward({out.d_hidden_MC, out.d_head_VC});
-    context->mark_non_differentiable({out.nll_M, out.correct_M});
-    return {loss, out.nll_M, out.correct_M};
+    if (!want_entropy) out.entropy_M = at::empty({0}, out.nll_M.options());
+    context->mark_non_differentiable({out.nll_M, out.correct_M, out.entropy_M});
+    return {loss, out.nll_M, out.correct_M, out.entropy_M};
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -67,18 +73,18 @@ class Node : public torch::autograd::Function<Node> {
     const auto scaled = [&](const at::Tensor& d) {
       return d.defined() ? d * factor.to(d.scalar_type()) : at::Tensor();
     };
-    return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}, {}, {}};
+    return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}, {}, {}, {}};
   }
 };
 
 }  // namespace
 
 CrossEntropy linear_cross_entropy(const at::Tensor& hidden_MC, const at::Tensor& head_VC, const at::Tensor& target_M,
-                                  double softcap, double scale) {
+                                  double softcap, double scale, bool want_entropy) {
   const bool record = at::GradMode::is_enabled();
   const auto out = Node::apply(hidden_MC, head_VC, target_M, softcap, scale, record && hidden_MC.requires_grad(),
-                               record && head_VC.requires_grad());
-  return {out[0], out[1], out[2]};
+                               record && head_VC.requires_grad(), want_entropy);
+  return {out[0], out[1], out[2], want_entropy ? out[3] : at::Tensor()};
 }
 
 }  // namespace bt

@@ -35,6 +35,7 @@ Example without_steps(const Example& example, int64_t steps, const BoundaryTable
   const auto cut = [&](auto& values) { values.erase(values.begin() + example.prompt_length, values.begin() + end); };
   cut(shorter.ids);
   cut(shorter.supervised);
+  if (!shorter.uncertainty.empty()) cut(shorter.uncertainty);
   return shorter;
 }
 

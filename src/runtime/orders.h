@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "boundary_event.h"
 #include "bt/latent/method.h"
 #include "bt/runtime/teacher_forced.h"
 
@@ -31,7 +32,7 @@ struct Pass {
 struct Hidden {
   at::Tensor supervised_MC;
   RowTrace rows;
-  std::vector<double> rewrite_size;
+  std::vector<RewriteFigures> figures;  // of every layer
 };
 
 Hidden layer_major(const Pass& pass);

@@ -68,7 +68,7 @@ at::Tensor SegmentCache::act(int64_t depth, at::TensorList parameters, bool cut,
     v_BGTD_ = v_BGTD_.detach();
   }
   if (voters_ == 0) return {};
-  const KvView kv = event_view(view(depth), events);
+  const KvView kv = event_view(view(depth), at_depth);
   const at::Tensor mass_ET = event_mass(at_depth, q_BSHD_, lse_BSH_, view(depth), spec_, voters_);
   const EventRows rows = event_rows(plan_, depth, kv, mass_ET, layer_, spec_.window);
   at::Tensor chosen_rows;
@@ -78,7 +78,7 @@ at::Tensor SegmentCache::act(int64_t depth, at::TensorList parameters, bool cut,
     const at::Tensor u_EWC = ops::gather_rows(kv, chosen.rows_EW);
     const Edit edit = effects_.rewrite->edit(rewrite_events(plan_, depth, layer_, u_EWC, chosen), parameters);
     const at::Tensor change_EWC = (edit.gate * edit.delta_YEWC).squeeze(0);
-    size_.add(change_EWC, u_EWC);
+    figures_.add(change_EWC, u_EWC, edit.call_YE);
     const at::Tensor new_EWC = (u_EWC + change_EWC).to(u_EWC.scalar_type());
     const KvView whole{k_BGTD_, v_BGTD_, {}, {}, {}};
     std::tie(k_BGTD_, v_BGTD_) = ops::put_rows(whole, chosen.rows_EW, new_EWC);

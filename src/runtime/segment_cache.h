@@ -23,7 +23,7 @@ class SegmentCache {
   // The rows written up to a depth, of the sequences alive there.
   KvView view(int64_t depth) const;
 
-  double rewrite_size() const { return size_.value(); }
+  const RewriteFigures& figures() const { return figures_; }
 
  private:
   const DevicePlan& plan_;
@@ -33,7 +33,7 @@ class SegmentCache {
   int64_t voters_;
   at::Tensor k_BGTD_, v_BGTD_, alive_BT_;
   at::Tensor q_BSHD_, lse_BSH_;  // of the depth just attended
-  RewriteSize size_;
+  RewriteFigures figures_;
 };
 
 // Attention of depth 0, whose cache is its own segment. [B, S, …] right-padded.

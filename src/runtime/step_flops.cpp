@@ -33,8 +33,9 @@ int64_t voter_pairs(const Plan& plan, const RowChoiceOptions& options, int64_t w
   int64_t sum = 0;
   for (const PlanEvent& event : plan.events) {
     const Segment& segment = plan.segments[static_cast<size_t>(event.segment)];
-    const int64_t voters = std::min({options.recent, event.rows - event.step_begin, segment.end - segment.begin});
-    sum += pairs(plan, segment.end - voters, segment.end, window);
+    const int64_t end = plan.sequences[static_cast<size_t>(event.sequence)].begin + event.rows;
+    const int64_t voters = std::min({options.recent, event.rows - event.step_begin, end - segment.begin});
+    sum += pairs(plan, end - voters, end, window);
   }
   return sum;
 }

@@ -85,15 +85,19 @@ Forward teacher_forced(const Decoder& decoder, const Method* method, const Devic
   const Pass pass{attached, method, effects, plan, options};
   Hidden hidden = run(pass);
   const at::Tensor final_MC = final_hidden(attached, hidden.supervised_MC);
-  const CrossEntropy entropy =
-      linear_cross_entropy(final_MC, attached.head, plan.target_M, attached.config.logit_softcap, options.loss_scale);
+  const CrossEntropy entropy = linear_cross_entropy(
+      final_MC, attached.head, plan.target_M, attached.config.logit_softcap, options.loss_scale, options.keep_entropy);
   Forward out;
   out.loss = entropy.loss;
   out.nll_M = entropy.nll_M;
   out.correct_M = entropy.correct_M;
+  out.entropy_M = entropy.entropy_M;
   if (options.keep_logits) out.logits_MV = logits(attached, final_MC);
   if (options.record_rows) out.rows = std::move(hidden.rows);
-  out.rewrite_size = std::move(hidden.rewrite_size);
+  for (const RewriteFigures& layer : hidden.figures) {
+    out.rewrite_size.push_back(layer.size());
+    out.call_rate.push_back(layer.call_rate());
+  }
   return out;
 }
 

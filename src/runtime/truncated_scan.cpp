@@ -58,7 +58,7 @@ TruncatedScan truncated_scan(const DevicePlan& plan, const Effects& effects, int
   TruncatedScan out;
   out.out_nHD = Node::apply(at::TensorList(inputs), state);
   for (const ScanEvent& event : state->events) out.rows.push_back(event.rows_EW);
-  out.rewrite_size = state->size.value();
+  out.figures = state->figures;
   return out;
 }
 

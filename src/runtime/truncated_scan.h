@@ -15,7 +15,7 @@ namespace bt {
 struct TruncatedScan {
   at::Tensor out_nHD;            // of the live tokens, packed
   std::vector<at::Tensor> rows;  // chosen at every depth
-  double rewrite_size = 0;
+  RewriteFigures figures;
 };
 
 // `prompt` (depth 0; its gradient is cut by the first boundary) with the log-sum-exp of its padded attention, `live`

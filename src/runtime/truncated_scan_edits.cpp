@@ -62,9 +62,13 @@ std::vector<at::Tensor> leaves_of(at::TensorList parameters) {
   return leaves;
 }
 
-at::Tensor change_of(const ScanState& state, const Events& events) {
+Edit edit_of(const ScanState& state, const Events& events) {
   at::AutoGradMode record(state.keeps_activations);
-  const Edit edit = state.effects.rewrite->edit(events, state.leaves);
+  return state.effects.rewrite->edit(events, state.leaves);
+}
+
+at::Tensor change_of(const ScanState& state, const Edit& edit) {
+  at::AutoGradMode record(state.keeps_activations);
   return (edit.gate * edit.delta_YEWC).squeeze(0);
 }
 

@@ -51,9 +51,10 @@ void rewrite(ScanState& state, Running& running, int64_t depth, const KvView& kv
   const at::Tensor& rows_EW = chosen.rows_EW;
   const at::Tensor u_EWC = ops::gather_rows(kv, rows_EW);
   const Events events = rewrite_events(*state.plan, depth, state.layer, u_EWC, chosen);
-  const at::Tensor change_EWC = change_of(state, events);
+  const Edit edit = edit_of(state, events);
+  const at::Tensor change_EWC = change_of(state, edit);
   ops::edit_rows_(kv, rows_EW, u_EWC, change_EWC, at::ones({1}, change_EWC.options().requires_grad(false)));
-  state.size.add(change_EWC, u_EWC);
+  state.figures.add(change_EWC, u_EWC, edit.call_YE);
   state.events.push_back({rows_EW, events, state.keeps_activations ? change_EWC : at::Tensor()});
 
   const int64_t slots = rows_EW.numel(), groups = kv.k_BGTD.size(1), width = kv.k_BGTD.size(3);
@@ -66,7 +67,7 @@ void rewrite(ScanState& state, Running& running, int64_t depth, const KvView& kv
 
 void act(ScanState& state, Running& running, int64_t depth, const at::Tensor& q_BSHD, const at::Tensor& lse_BSH) {
   const DepthPlan& at_depth = depth_of(state, depth);
-  const KvView whole = view(state, running, depth), kv = event_view(whole, at_depth.events);
+  const KvView whole = view(state, running, depth), kv = event_view(whole, at_depth);
   const at::Tensor mass_ET = event_mass(at_depth, q_BSHD, lse_BSH, whole, state.spec, voters_of(state.effects));
   const EventRows rows = event_rows(*state.plan, depth, kv, mass_ET, state.layer, state.spec.window);
   if (state.effects.rewrite != nullptr) rewrite(state, running, depth, kv, rows);

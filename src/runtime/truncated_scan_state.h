@@ -39,7 +39,7 @@ struct ScanState : torch::CustomClassHolder {
   std::vector<at::Tensor> alive_BT;     // likewise, with eviction
   std::vector<ops::Attended> attended;  // likewise: what the attention of a depth gave
   at::Tensor pool_R2GD;
-  RewriteSize size;
+  RewriteFigures figures;
 };
 
 // Forward without gradients; fills the state. Returns the live tokens' attention output.
@@ -53,8 +53,9 @@ ScanGradients scan_backward(ScanState& state, const at::Tensor& q_nHD, const at:
 
 // The rewrites (truncated_scan_edits.cpp).
 std::vector<at::Tensor> leaves_of(at::TensorList parameters);
-// gate * delta of one boundary's events, [E, W, C]; with a graph where activations are kept.
-at::Tensor change_of(const ScanState& state, const Events& events);
+// One boundary's edit; with a graph where activations are kept.
+Edit edit_of(const ScanState& state, const Events& events);
+at::Tensor change_of(const ScanState& state, const Edit& edit);  // gate * delta, [E, W, C], likewise
 // The parameters' gradients, given those of every boundary's changed entries, [E, W, C]. Uses kept graphs up.
 std::vector<at::Tensor> edit_gradients(ScanState& state, const std::vector<at::Tensor>& d_change);
 

@@ -35,6 +35,28 @@ void check_token_ids(const std::vector<int32_t>& ids, int64_t vocab_size) {
   }
 }
 
+void check_asked(const TriggerOptions& trigger) {
+  if (!(trigger.threshold > 0)) {
+    fail_usage({.what = "every token would end a step",
+                .where = "trigger threshold",
+                .expected = "nats above 0",
+                .found = str(trigger.threshold)});
+  }
+  if (trigger.inside_prompt) {
+    fail_usage({.what = str("a trigger by ", trigger.kind, " has no boundaries inside the prompt"),
+                .where = "trigger inside_prompt",
+                .expected = "false",
+                .found = "true"});
+  }
+  if (trigger.kind == "entropy" && trigger.before_boundary_token) {
+    fail_usage({.what = "the entropy after a token is known once the model has read it",
+                .where = "rewrite_at",
+                .expected = "after_newline",
+                .found = "before_newline",
+                .next_step = "or take the trigger surprise"});
+  }
+}
+
 }  // namespace
 
 BoundaryTable::BoundaryTable(const Tokenizer& tokenizer, int64_t vocab_size) {
@@ -57,6 +79,8 @@ bool BoundaryTable::any_newline() const {
   return std::any_of(flags_.begin(), flags_.end(), [](uint8_t flags) { return (flags & kNewline) != 0; });
 }
 
+bool asks_model(const TriggerOptions& trigger) { return trigger.kind == "entropy" || trigger.kind == "surprise"; }
+
 void check_trigger(const TriggerOptions& trigger, const BoundaryTable& table) {
   if (trigger.min_step_tokens < 0 || trigger.max_calls < 0) {
     fail_usage({.what = "min_step_tokens and max_calls of a trigger may not be negative"});
@@ -71,13 +95,23 @@ void check_trigger(const TriggerOptions& trigger, const BoundaryTable& table) {
     fail_usage({.what = "every_n is not a step length", .expected = "at least 1", .found = str(trigger.every_n)});
   }
   if (trigger.kind == "tokens") return check_token_ids(trigger.token_ids, table.vocab_size());
+  if (asks_model(trigger)) return check_asked(trigger);
   if (trigger.kind == "none") return;
-  fail_usage({.what = "unknown trigger kind", .expected = "newline, every_n, tokens or none", .found = trigger.kind});
+  fail_usage({.what = "unknown trigger kind",
+              .expected = "newline, every_n, tokens, entropy, surprise or none",
+              .found = trigger.kind});
 }
 
 BoundaryScanner::BoundaryScanner(const BoundaryTable& table, const TriggerOptions& trigger,
                                  std::vector<int32_t> eos_ids)
-    : table_(&table), trigger_(trigger), eos_ids_(std::move(eos_ids)) {}
+    : table_(&table), trigger_(trigger), kind_(kind_of(trigger)), eos_ids_(std::move(eos_ids)) {}
+
+BoundaryScanner::Kind BoundaryScanner::kind_of(const TriggerOptions& trigger) {
+  if (asks_model(trigger)) return Kind::asks_model;
+  if (trigger.kind == "newline") return Kind::newline;
+  if (trigger.kind == "every_n") return Kind::every_n;
+  return trigger.kind == "tokens" ? Kind::tokens : Kind::none;
+}
 
 bool BoundaryScanner::begin_response() {
   in_prompt_ = false;
@@ -85,41 +119,56 @@ bool BoundaryScanner::begin_response() {
   return trigger_.at_prompt_end && !just_fired_ && fire();
 }
 
-bool BoundaryScanner::push(int32_t id) {
+bool BoundaryScanner::push(int32_t id, double uncertainty) {
   ++length_;
   just_fired_ = false;
   if (contains(eos_ids_, id)) return false;
   ++tokens_;
   visible_ += table_->is_visible(id) ? 1 : 0;
   const bool listening = !in_prompt_ || trigger_.inside_prompt;
-  return listening && ends_step(id) && visible_ >= trigger_.min_step_tokens && fire();
+  return listening && ends_step(id, uncertainty) && visible_ >= trigger_.min_step_tokens && fire();
 }
 
-bool BoundaryScanner::ends_step(int32_t id) const {
-  if (trigger_.kind == "newline") return table_->has_newline(id);
-  if (trigger_.kind == "every_n") return tokens_ >= trigger_.every_n;
-  return trigger_.kind == "tokens" && contains(trigger_.token_ids, id);
+bool BoundaryScanner::ends_step(int32_t id, double uncertainty) const {
+  switch (kind_) {
+    case Kind::newline:
+      return table_->has_newline(id);
+    case Kind::every_n:
+      return tokens_ >= trigger_.every_n;
+    case Kind::tokens:
+      return contains(trigger_.token_ids, id);
+    case Kind::asks_model:
+      return uncertainty >= trigger_.threshold;
+    case Kind::none:
+      break;
+  }
+  return false;
 }
 
 bool BoundaryScanner::fire() {
   const int64_t rows = length_ - (trigger_.before_boundary_token ? 1 : 0);
   const bool spent = trigger_.max_calls > 0 && calls_ >= trigger_.max_calls;
-  if (rows <= 0 || spent) return false;
+  const bool pending = calls_ > 0 && length_ - fired_at_ <= trigger_.lag;
+  if (rows <= 0 || spent || pending) return false;
   ++calls_;
+  fired_at_ = length_;
   visible_ = tokens_ = 0;
   just_fired_ = true;
   return true;
 }
 
 std::vector<int64_t> step_starts(std::span<const int32_t> ids, int64_t prompt_length, const BoundaryTable& table,
-                                 const TriggerOptions& trigger, const std::vector<int32_t>& eos_ids) {
+                                 const TriggerOptions& trigger, const std::vector<int32_t>& eos_ids,
+                                 std::span<const float> uncertainty) {
   const auto length = static_cast<int64_t>(ids.size());
   const int64_t cut_after = trigger.before_boundary_token ? 0 : 1;  // the cut, relative to the boundary token
   BoundaryScanner scanner(table, trigger, eos_ids);
   std::vector<int64_t> starts;
   for (int64_t i = 0; i <= length; ++i) {
     if (i == prompt_length && scanner.begin_response()) starts.push_back(i - 1 + cut_after);
-    if (i < length && scanner.push(ids[static_cast<size_t>(i)])) starts.push_back(i + cut_after);
+    if (i == length) break;
+    const auto at = static_cast<size_t>(i);
+    if (scanner.push(ids[at], uncertainty.empty() ? 0 : uncertainty[at])) starts.push_back(i + cut_after);
   }
   if (!starts.empty() && starts.back() == length) starts.pop_back();
   return starts;

@@ -6,10 +6,12 @@
 #include <algorithm>
 
 #include "bt/core/error.h"
+#include "bt/core/log.h"
 #include "bt/core/strings.h"
 #include "bt/format/load_mode.h"
 #include "bt/model/fingerprint.h"
 #include "bt/runtime/method_plan.h"
+#include "bt/runtime/uncertainty.h"
 
 namespace bt {
 namespace {
@@ -42,6 +44,15 @@ Backbone open_backbone(const ExperimentOptions& options, const ModelConfig& conf
   return load_backbone(options.model.path, tensors, trainable, load_mode(options.model.load));
 }
 
+void check_precomputed(const TrainingSetup& setup) {
+  if (!asks_model(setup.trigger) || setup.trigger.live || !setup.trains_backbone()) return;
+  fail_usage({.what = "a backbone in training cannot tell its boundaries beforehand",
+              .where = "latent.trigger.boundaries",
+              .expected = "live",
+              .found = "precomputed",
+              .next_step = "or freeze the backbone"});
+}
+
 TrainingSetup open_parts(ExperimentOptions experiment, at::Device device) {
   TrainingSetup setup;
   setup.options = std::move(experiment);
@@ -59,6 +70,7 @@ TrainingSetup open_parts(ExperimentOptions experiment, at::Device device) {
     if (setup.method->effects().any()) setup.trigger = options.trigger();
   }
   if (setup.trigger.kind != "none") check_trigger(setup.trigger, setup.boundaries);
+  check_precomputed(setup);
   setup.train = load_dataset(options.data.spec(options.data.train), *setup.tokenizer);
   if (!options.data.validation.empty())
     setup.validation = load_dataset(options.data.spec(options.data.validation), *setup.tokenizer);
@@ -95,11 +107,35 @@ ParameterStores TrainingSetup::trained() const {
   return stores;
 }
 
+namespace {
+
+std::vector<int32_t> eos_ids(const TrainingSetup& setup) {
+  const std::vector<int64_t>& ids = setup.decoder().config.eos_ids;
+  return {ids.begin(), ids.end()};
+}
+
+void measure(const TrainingSetup& setup, std::vector<Example>& texts) {
+  measure_uncertainty(setup.decoder(), setup.method.get(), setup.boundaries, setup.trigger, eos_ids(setup),
+                      setup.options.train.batch_size, texts);
+}
+
+// What a trigger asks the frozen backbone about the data does not change in training.
+void precompute_uncertainty(TrainingSetup& setup) {
+  if (!asks_model(setup.trigger) || setup.trigger.live) return;
+  log::info(str("boundaries by ", setup.trigger.kind, " of ",
+                setup.train.examples.size() + setup.validation.examples.size(), " texts, by the backbone alone"));
+  measure(setup, setup.train.examples);
+  measure(setup, setup.validation.examples);
+}
+
+}  // namespace
+
 TrainingSetup open_setup(ExperimentOptions options) {
   const at::Device device = resolve_device(options.run.device);
   TrainingSetup setup = open_parts(std::move(options), device);
   if (setup.method != nullptr) setup.method->start_from(setup.decoder());
   if (!setup.trains_backbone()) setup.backbone_sha256 = weights_fingerprint(*setup.backbone.parameters);
+  precompute_uncertainty(setup);
   return setup;
 }
 
@@ -109,10 +145,12 @@ TrainingSetup outline_setup(ExperimentOptions options) {
 }
 
 Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch, uint64_t draw) {
-  std::vector<int32_t> eos;
-  for (const int64_t id : setup.decoder().config.eos_ids) eos.push_back(static_cast<int32_t>(id));
-  return training_plan_for(setup.method.get(), batch, setup.boundaries, setup.trigger, eos,
-                           {draw == kValidationDraw ? 0 : static_cast<uint64_t>(setup.options.run.seed), draw});
+  const BranchDraw from{draw == kValidationDraw ? 0 : static_cast<uint64_t>(setup.options.run.seed), draw};
+  if (!setup.trigger.live)
+    return training_plan_for(setup.method.get(), batch, setup.boundaries, setup.trigger, eos_ids(setup), from);
+  std::vector<Example> measured = batch;
+  measure(setup, measured);
+  return training_plan_for(setup.method.get(), measured, setup.boundaries, setup.trigger, eos_ids(setup), from);
 }
 
 }  // namespace bt

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -114,6 +115,9 @@ void Trainer::log(const StepReport& report) {
   if (setup_.method != nullptr && setup_.method->effects().any()) figures.set("calls_per_text", report.calls_per_text);
   if (setup_.method != nullptr && setup_.method->effects().rewrite != nullptr) {
     figures.set("rewrite_size", Json::array({report.rewrite_size.begin(), report.rewrite_size.end()}));
+    const bool is_learned =
+        std::any_of(report.call_rate.begin(), report.call_rate.end(), [](double r) { return r < 1; });
+    if (is_learned) figures.set("call_rate", Json::array({report.call_rate.begin(), report.call_rate.end()}));
   }
   metrics_->write(state_.step, "train", figures);
 }

@@ -34,6 +34,25 @@ class RewriteSizes {
   int64_t passes_ = 0;
 };
 
+// Mean over the events of all passes of a step, layer by layer.
+class CallRates {
+ public:
+  void add(const std::vector<double>& rates, double events) {
+    sums_.resize(std::max(sums_.size(), rates.size()));
+    for (size_t layer = 0; layer < rates.size(); ++layer) sums_[layer] += rates[layer] * events;
+    events_ += events;
+  }
+  std::vector<double> mean() const {
+    std::vector<double> out;
+    for (const double sum : sums_) out.push_back(events_ > 0 ? sum / events_ : 1);
+    return out;
+  }
+
+ private:
+  std::vector<double> sums_;
+  double events_ = 0;
+};
+
 // Events, places of branches, or runs of latents that were spliced in.
 int64_t calls_of(const Plan& plan) {
   const auto spliced = std::count(plan.ids.begin(), plan.ids.end(), -1);
@@ -104,11 +123,12 @@ std::vector<std::vector<Example>> Trainer::load() {
 // equals one batch k times as large.
 void Trainer::accumulate(const std::vector<std::vector<Example>>& batches, StepReport& report) {
   std::vector<Plan> plans;
-  int64_t supervised = 0, calls = 0, texts = 0;
+  int64_t supervised = 0, calls = 0, events = 0, texts = 0;
   for (const std::vector<Example>& batch : batches) {
     plans.push_back(plan_batch(setup_, batch, static_cast<uint64_t>(state_.step)));
     supervised += plans.back().supervised_tokens;
     calls += calls_of(plans.back());
+    events += static_cast<int64_t>(plans.back().events.size());
     texts += static_cast<int64_t>(batch.size());
     state_.tokens += plans.back().tokens();
     state_.flops += flops(plans.back());
@@ -117,16 +137,21 @@ void Trainer::accumulate(const std::vector<std::vector<Example>>& batches, StepR
   for (ParameterStore* store : setup_.trained()) store->zero_grad();
   at::Tensor nll = at::zeros({}, at::TensorOptions(at::kDouble).device(setup_.device()));
   RewriteSizes rewrites;
+  CallRates rates;
+  const double call_weight = 1.0 / static_cast<double>(std::max<int64_t>(1, events * setup_.decoder().config.layers));
   for (const Plan& plan : plans) {
-    const DevicePlan on_device = to_device(plan, setup_.device());  // the backward pass reads it too
+    DevicePlan on_device = to_device(plan, setup_.device());  // the backward pass reads it too
+    on_device.call_weight = call_weight;
     const Forward forward = teacher_forced(setup_.decoder(), setup_.method.get(), on_device,
                                            forward_options(1.0 / static_cast<double>(supervised)));
     if (forward.loss.requires_grad()) forward.loss.backward();  // not where no boundary fired and all else is frozen
     nll += forward.nll_M.sum(at::kDouble);
     rewrites.add(forward.rewrite_size);
+    rates.add(forward.call_rate, static_cast<double>(plan.events.size()));
   }
   report.loss = nll.item<double>() / static_cast<double>(supervised);
   report.rewrite_size = rewrites.rms();
+  report.call_rate = rates.mean();
   report.calls_per_text = static_cast<double>(calls) / static_cast<double>(texts);
 }
 

@@ -183,6 +183,21 @@ TEST_F(BtEvalTest, AMethodOfOtherWeightsNeedsAnOverride) {
   EXPECT_THAT(allowed.err, HasSubstr("override"));
 }
 
+TEST_F(BtEvalTest, AControlOfARewriteIsNamedInTheResults) {
+  save_latent(read_model_config(path("model")));
+  const std::string command = "bt-eval run --model model --tasks math_sft --data data --out results --device cpu";
+  const Outcome done = run(command + " --latent latent --rewrite-control random");
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("control"));
+  std::string results;
+  for (const auto& file : std::filesystem::directory_iterator(path("results"))) {
+    if (file.path().filename().string().starts_with("results_")) results = file.path().string();
+  }
+  const Json method = Json::parse_file(results).at("bt", "").at("method", "");
+  EXPECT_EQ(method.at("rewrite_control", "").as_string(""), "random");
+  EXPECT_EQ(run(command + " --rewrite-control random").code, 2) << "no method";
+}
+
 TEST_F(BtEvalTest, AnInterruptedGenerationEndsInGoodOrder) {
   const InferenceModel endless = testing::scripted_model("ab");
   endless.decoder().head['a'].copy_(endless.decoder().embedding['b']);

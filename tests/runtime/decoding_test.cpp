@@ -13,6 +13,7 @@
 #include "bt/core/strings.h"
 #include "bt/runtime/method_plan.h"
 #include "bt/runtime/teacher_forced.h"
+#include "bt/runtime/uncertainty.h"
 #include "support/tiny.h"
 
 namespace bt {
@@ -25,6 +26,8 @@ struct Case {
   int64_t attention_window = 0, slots = 3;
   std::string window = "step";
   std::string yaml;  // more options of the processor
+  std::string trigger = "newline";
+  int64_t lag = 0;
 };
 
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
@@ -70,7 +73,9 @@ std::unique_ptr<Method> make(const Case& c, const ModelConfig& config) {
   BtOptions options = testing::tiny_bt();
   options.rows.window = c.window;
   read_options(parse_yaml(c.yaml, c.name), options);
-  return make_method("bt", options, context);
+  auto method = make_method("bt", options, context);
+  if (options.calls == "learned") testing::stir(*method->parameters());
+  return method;
 }
 
 class Decode : public ::testing::TestWithParam<Case> {
@@ -85,7 +90,27 @@ class Decode : public ::testing::TestWithParam<Case> {
     trigger_.before_boundary_token = c.before_newline;
     trigger_.inside_prompt = c.inside_prompt;
     trigger_.at_prompt_end = c.at_prompt_end;
+    trigger_.lag = c.lag;
     batch_ = testing::random_batch(17, {.sequences = 7});
+    trigger_.kind = c.trigger;
+    if (asks_model(trigger_)) ask_live();
+  }
+
+  // The model as it runs with the method is asked about the texts; about half of the tokens end a step.
+  void ask_live() {
+    trigger_.live = true;
+    trigger_.threshold = 1e9;
+    measure(7);
+    std::vector<float> values;
+    for (const Example& text : batch_)
+      values.insert(values.end(), text.uncertainty.begin() + text.prompt_length, text.uncertainty.end() - 1);
+    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+    trigger_.threshold = values[values.size() / 2];
+    measure(7);
+  }
+
+  void measure(int64_t batch_size) {
+    measure_uncertainty(backbone_.decoder, method_.get(), table_, trigger_, {testing::kEos}, batch_size, batch_);
   }
 
   // Log-probabilities of every response token, by example.
@@ -176,6 +201,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{.name = "shared_layers", .yaml = "share_layers: true"},
         Case{.name = "only_recalled_diverse", .yaml = "{rewrite_recent: false, recall: 4, recall_diversity: 0.8}"},
         Case{.name = "share_of_mass", .attention_window = 9, .yaml = "{recall: 8, recall_share: 0.6}"},
+        Case{.name = "learned_calls", .yaml = "{calls: learned, call_init: -0.1}"},
         Case{.name = "one_slot", .slots = 1}, Case{.name = "mean_shift", .method = "mean_shift"},
         Case{.name = "evict", .method = "evict"},
         Case{.name = "evict_window", .method = "evict", .attention_window = 6},
@@ -183,7 +209,17 @@ INSTANTIATE_TEST_SUITE_P(
         Case{.name = "pause_before", .method = "pause", .before_newline = true},
         Case{.name = "rollout", .method = "rollout"},
         Case{.name = "rollout_inside_prompt_window", .method = "rollout", .inside_prompt = true, .attention_window = 6},
-        Case{.name = "dca", .method = "dca"}, Case{.name = "dca_keep", .method = "dca_keep"},
+        Case{.name = "lag", .lag = 1}, Case{.name = "lag_window", .attention_window = 6, .lag = 3},
+        Case{.name = "lag_before_inside_prompt", .before_newline = true, .inside_prompt = true, .lag = 2},
+        Case{.name = "lag_learned_calls", .yaml = "{calls: learned, call_init: -0.1}", .lag = 2},
+        Case{.name = "lag_entropy", .trigger = "entropy", .lag = 2}, Case{.name = "entropy", .trigger = "entropy"},
+        Case{.name = "entropy_not_at_prompt_end", .at_prompt_end = false, .trigger = "entropy"},
+        Case{.name = "entropy_pause", .method = "pause", .trigger = "entropy"},
+        Case{.name = "entropy_evict", .method = "evict", .trigger = "entropy"},
+        Case{.name = "surprise", .trigger = "surprise"},
+        Case{.name = "surprise_before", .before_newline = true, .attention_window = 6, .trigger = "surprise"},
+        Case{.name = "surprise_dca", .method = "dca", .trigger = "surprise"}, Case{.name = "dca", .method = "dca"},
+        Case{.name = "dca_keep", .method = "dca_keep"},
         Case{.name = "dca_before", .method = "dca", .before_newline = true},
         Case{.name = "dca_keep_window_inside_prompt",
              .method = "dca_keep",

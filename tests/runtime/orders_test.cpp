@@ -31,6 +31,8 @@ struct Case {
   bool causal = false;
   std::string family = "llama";
   std::string yaml;  // more options of the processor
+  double call_weight = 0;
+  int64_t lag = 0;
 };
 
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
@@ -59,6 +61,7 @@ class Orders : public ::testing::TestWithParam<Case> {
     read_options(parse_yaml(c.yaml, c.name), options);
     rows_ = options.rows;
     method_ = make_method("bt", options, testing::tiny_context(config));
+    if (options.calls == "learned") testing::stir(*method_->parameters());
     for (int64_t layer = 0; layer < config.layers; ++layer) {  // uneven scales
       method_->calibrate(layer, at::full({2, 2, 8}, 0.7 + 0.2 * layer, at::kDouble),
                          at::full({2, 2, 8}, 1.3, at::kDouble));
@@ -67,6 +70,7 @@ class Orders : public ::testing::TestWithParam<Case> {
     trigger.before_boundary_token = c.before_newline;
     trigger.inside_prompt = c.inside_prompt;
     trigger.at_prompt_end = c.at_prompt_end;
+    trigger.lag = c.lag;
     plan_ = make_plan(testing::random_batch(3, {.sequences = c.sequences, .newline_in_prompt = c.prompt_newlines}),
                       testing::tiny_table(), trigger, {testing::kEos});
   }
@@ -87,7 +91,8 @@ class Orders : public ::testing::TestWithParam<Case> {
   }
 
   Outcome engine(Order order, std::optional<bool> keep_activations = {}) {
-    const DevicePlan plan = to_device(plan_, at::kCPU);
+    DevicePlan plan = to_device(plan_, at::kCPU);
+    plan.call_weight = GetParam().call_weight;
     const Forward forward = teacher_forced(backbone_.decoder, method_.get(), plan,
                                            {.order = order,
                                             .bptt_steps = GetParam().bptt_steps,
@@ -114,7 +119,8 @@ class Orders : public ::testing::TestWithParam<Case> {
     Outcome rows;
     rows.rows.resize(static_cast<size_t>(backbone_.decoder.config.layers));
     for (int32_t b = 0; b < static_cast<int32_t>(plan_.sequences.size()); ++b) {
-      const auto one = testing::naive_sequence(backbone_.decoder, *method_, plan_, b, {rows_, GetParam().bptt_steps});
+      const auto one = testing::naive_sequence(backbone_.decoder, *method_, plan_, b,
+                                               {rows_, GetParam().bptt_steps, GetParam().call_weight});
       loss = loss + one.loss;
       for (size_t l = 0; l < rows.rows.size(); ++l) rows.rows[l].push_back(one.rows[l]);
     }
@@ -186,8 +192,23 @@ std::vector<Case> cases() {
              {"shared_layers", "{share_layers: true, gates: head}"},
              {"only_recalled", "rewrite_recent: false"},
              {"share_of_mass", "{recall: 6, recall_share: 0.7}"},
+             {"learned_calls_decided", "{calls: learned, call_init: 0}"},
              {"diverse", "{recall: 4, recall_diversity: 0.8, recall_share: 0.95}"}}) {
       all.push_back({.name = tag + "_" + name, .bptt_steps = bptt, .backbone_trains = bptt == 2, .yaml = yaml});
+    }
+    all.push_back({.name = tag + "_lag", .bptt_steps = bptt, .attention_window = 6, .lag = 1});
+    all.push_back({.name = tag + "_lag_before_joint",
+                   .bptt_steps = bptt,
+                   .before_newline = true,
+                   .backbone_trains = true,
+                   .inside_prompt = true,
+                   .lag = 3});
+    for (const bool trains : {false, true}) {
+      all.push_back({.name = str(tag, "_learned_calls_", trains ? "joint" : "frozen"),
+                     .bptt_steps = bptt,
+                     .backbone_trains = trains,
+                     .yaml = "{calls: learned, call_cost: 3}",
+                     .call_weight = 0.4});
     }
     all.push_back({.name = tag + "_unrotated_causal", .bptt_steps = bptt, .key_frame = "unrotated", .causal = true});
   }

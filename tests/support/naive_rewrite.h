@@ -24,6 +24,7 @@ struct NaiveResult {
 struct NaiveSettings {
   RowChoiceOptions rows;
   int64_t bptt_steps = 1;
+  double call_weight = 0;  // Events::call_weight
 };
 
 // Probabilities of the newest queries over the whole cache, [S, H, T].
@@ -153,19 +154,21 @@ inline NaiveResult naive_sequence(const Decoder& decoder, const Method& method, 
     }
     hidden.push_back(x);
     if (segment.event < 0) continue;
-    const int64_t step_begin = plan.events[static_cast<size_t>(segment.event)].step_begin;
+    const PlanEvent& boundary = plan.events[static_cast<size_t>(segment.event)];
+    const int64_t step_begin = boundary.step_begin, cut = boundary.rows, voting = end - begin - (end - cut);
     for (size_t l = 0; l < layers; ++l) {
       const int64_t layer = static_cast<int64_t>(l);
       if (settings.bptt_steps > 0 && event % settings.bptt_steps == 0) {
         k[l] = k[l].detach();
         v[l] = v[l].detach();
       }
-      if (end == step_begin) {
+      if (cut == step_begin) {
         out.rows[l].push_back({});
         continue;
       }
-      const auto [recent, recalled] = naive_choice(probabilities[l], step_begin, end, settings.rows,
-                                                   decoder.attention(layer).window, position, k[l]);
+      const at::Tensor p_SHT = probabilities[l].defined() ? probabilities[l].narrow(0, 0, voting) : at::Tensor();
+      const auto [recent, recalled] =
+          naive_choice(p_SHT, step_begin, cut, settings.rows, decoder.attention(layer).window, position, k[l]);
       std::vector<int64_t> rows = recent;
       rows.insert(rows.end(), recalled.begin(), recalled.end());
       out.rows[l].push_back(rows);
@@ -183,7 +186,8 @@ inline NaiveResult naive_sequence(const Decoder& decoder, const Method& method, 
                     .position_YEW = to_index(position).index_select(0, row).view({1, 1, count}),
                     .kind_YEW = to_index(kinds).to(at::kChar).view({1, 1, count}),
                     .source_E = to_index({whole.source}),
-                    .ordinal_E = to_index({event})};
+                    .ordinal_E = to_index({event}),
+                    .call_weight = settings.call_weight};
       const ParameterStore* store = method.parameters();
       const std::vector<at::Tensor> leaves = store != nullptr ? store->layer_leaves(layer) : std::vector<at::Tensor>();
       const Edit edit = method.effects().rewrite->edit(events, leaves);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <memory>
 #include <string>
@@ -46,6 +47,12 @@ inline BtOptions tiny_bt() {
   options.gate_init = -0.3;
   options.out_deviation = 0.2;
   return options;
+}
+
+// Adds something to every parameter, so that none is at a special value.
+inline void stir(ParameterStore& store) {
+  at::NoGradGuard no_grad;
+  store.flat().add_(at::arange(store.count(), store.flat().options()).sin(), 0.1);
 }
 
 inline MethodContext tiny_context(const ModelConfig& model, at::ScalarType dtype = at::kDouble) {

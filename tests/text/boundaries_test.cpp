@@ -177,19 +177,28 @@ TEST(CheckTrigger, RefusesWhatCouldNeverWork) {
   EXPECT_THAT(refusal({.kind = "tokens", .token_ids = {8}}, table()), ::testing::HasSubstr("8"));
   EXPECT_EQ(refusal({.kind = "tokens", .token_ids = {7}}, table()), "");
   EXPECT_NE(refusal({.kind = "newlines"}, table()), "");
+  EXPECT_EQ(refusal({.kind = "entropy", .threshold = 0.5}, blind), "");
+  EXPECT_EQ(refusal({.kind = "surprise", .before_boundary_token = true}, blind), "");
+  EXPECT_THAT(refusal({.kind = "surprise", .threshold = 0}, blind), ::testing::HasSubstr("above 0"));
+  EXPECT_THAT(refusal({.kind = "surprise", .inside_prompt = true}, blind), ::testing::HasSubstr("prompt"));
+  EXPECT_THAT(refusal({.kind = "entropy", .before_boundary_token = true}, blind), ::testing::HasSubstr("surprise"));
   EXPECT_NE(refusal({.min_step_tokens = -1}, table()), "");
 }
 
 // The definition, written again without any state that moves along: looks back from every token.
-std::vector<int64_t> slow_starts(const std::vector<int32_t>& ids, int64_t prompt, const TriggerOptions& t) {
+std::vector<int64_t> slow_starts(const std::vector<int32_t>& ids, int64_t prompt, const TriggerOptions& t,
+                                 const std::vector<float>& uncertainty) {
   const auto n = static_cast<int64_t>(ids.size());
   const int64_t after = t.before_boundary_token ? 0 : 1;
   std::vector<int64_t> out;
-  int64_t open = 0;  // first token counted for the open step
+  int64_t open = 0;   // first token counted for the open step
+  int64_t last = -1;  // tokens read when the last boundary fired
   for (int64_t i = 0; i <= n; ++i) {
     const auto report = [&](int64_t cut, int64_t next_open) {
       const bool full = t.max_calls > 0 && static_cast<int64_t>(out.size()) >= t.max_calls;
-      if (cut <= 0 || full) return;
+      const bool pending = last >= 0 && next_open > last && next_open - last <= t.lag;
+      if (cut <= 0 || full || pending) return;
+      last = next_open;
       if (out.empty() || out.back() != cut) out.push_back(cut);
       open = next_open;
     };
@@ -207,6 +216,7 @@ std::vector<int64_t> slow_starts(const std::vector<int32_t>& ids, int64_t prompt
     }
     const bool ends = t.kind == "newline"   ? table().has_newline(id)
                       : t.kind == "every_n" ? seen >= t.every_n
+                      : asks_model(t)       ? uncertainty[static_cast<size_t>(i)] >= t.threshold
                                             : t.kind == "tokens" && id == t.token_ids[0];
     if (ends && visible >= t.min_step_tokens) report(i + after, i + 1);
   }
@@ -217,33 +227,37 @@ std::vector<int64_t> slow_starts(const std::vector<int32_t>& ids, int64_t prompt
 TEST(StepStarts, AgreesWithTheScannerAndWithThePlainDefinitionOnRandomSequences) {
   std::mt19937 random(7);
   const auto below = [&](int bound) { return static_cast<int>(random() % static_cast<unsigned>(bound)); };
-  const char* kinds[] = {"newline", "every_n", "tokens", "none"};
+  const char* kinds[] = {"newline", "every_n", "tokens", "none", "entropy", "surprise"};
   for (int trial = 0; trial < 20000; ++trial) {
     std::vector<int32_t> ids(static_cast<size_t>(below(24)));
+    std::vector<float> uncertainty(ids.size());
     for (int32_t& id : ids) id = below(8);
+    for (float& nats : uncertainty) nats = static_cast<float>(below(5));
     const int64_t prompt = below(static_cast<int>(ids.size()) + 1);
-    const TriggerOptions trigger{.kind = kinds[below(4)],
+    const TriggerOptions trigger{.kind = kinds[below(6)],
                                  .every_n = 1 + below(4),
                                  .token_ids = {below(8)},
+                                 .threshold = 1.0 + below(4),
                                  .min_step_tokens = below(4),
                                  .at_prompt_end = below(2) == 0,
                                  .inside_prompt = below(2) == 0,
                                  .max_calls = below(4),
-                                 .before_boundary_token = below(2) == 0};
+                                 .before_boundary_token = below(2) == 0,
+                                 .lag = below(2) * below(5)};
     const int64_t after = trigger.before_boundary_token ? 0 : 1;
     BoundaryScanner scanner(table(), trigger, kEos);
     std::vector<int64_t> fired;
     for (int64_t i = 0; i < prompt; ++i) {
-      if (scanner.push(ids[static_cast<size_t>(i)])) fired.push_back(i + after);
+      if (scanner.push(ids[static_cast<size_t>(i)], uncertainty[static_cast<size_t>(i)])) fired.push_back(i + after);
     }
     if (scanner.begin_response()) fired.push_back(prompt - 1 + after);
     for (int64_t i = prompt; i < static_cast<int64_t>(ids.size()); ++i) {
-      if (scanner.push(ids[static_cast<size_t>(i)])) fired.push_back(i + after);
+      if (scanner.push(ids[static_cast<size_t>(i)], uncertainty[static_cast<size_t>(i)])) fired.push_back(i + after);
     }
     ASSERT_EQ(scanner.calls(), static_cast<int64_t>(fired.size()));
     if (!fired.empty() && fired.back() == static_cast<int64_t>(ids.size())) fired.pop_back();
-    ASSERT_EQ(starts(ids, prompt, trigger), fired) << "trial " << trial;
-    ASSERT_EQ(starts(ids, prompt, trigger), slow_starts(ids, prompt, trigger)) << "trial " << trial;
+    ASSERT_EQ(step_starts(ids, prompt, table(), trigger, kEos, uncertainty), fired) << "trial " << trial;
+    ASSERT_EQ(fired, slow_starts(ids, prompt, trigger, uncertainty)) << "trial " << trial;
   }
 }
 

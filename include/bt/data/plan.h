@@ -15,6 +15,7 @@ struct Example {
   int64_t prompt_length = 0;        // ids before the response
   std::vector<uint8_t> supervised;  // per token: its prediction counts in the loss (token 0 never)
   int64_t source = 0;               // index in the data set; keys the random numbers of this sequence
+  std::vector<float> uncertainty;   // per token, where the trigger asks a model (bt/runtime/uncertainty.h); else empty
 };
 
 // A run of tokens that attends to its parent chain and, causally, to itself.
@@ -34,12 +35,13 @@ struct PlanSequence {
   int64_t example = 0;  // index in the batch given to make_plan
 };
 
-// A boundary event: one sequence's cache is acted on between two of its segments.
+// A boundary event: one sequence's cache is acted on between two of its segments. With TriggerOptions::lag the segment
+// goes on behind the boundary by so many tokens, which the event does not see.
 struct PlanEvent {
   int32_t sequence = 0, segment = 0;  // the segment just written
   int32_t ordinal = 0;                // 0: the sequence's first event
   int64_t step_begin = 0;             // rows [step_begin, rows) are the step just written (bt::step_begin)
-  int64_t rows = 0;                   // entries in the cache
+  int64_t rows = 0;                   // entries in the cache at the boundary
 };
 
 // A place where a text is left for latents and a copy of its next tokens (bt/data/branches.h).
@@ -74,7 +76,8 @@ struct Plan {
 // i + 1 where that one is supervised. With trigger.kind "none" and no prompt-end boundary every sequence is one
 // segment.
 // ExitCode::bad_file names the example that is empty, longer than int32 can count, holds an id outside the table's
-// vocabulary, or whose mask or prompt does not fit its length. Linear in tokens.
+// vocabulary, or whose mask or prompt does not fit its length. A trigger that asks a model finds its answers in the
+// examples. Linear in tokens.
 Plan make_plan(const std::vector<Example>& batch, const BoundaryTable& table, const TriggerOptions& trigger,
                const std::vector<int32_t>& eos_ids);
 

@@ -28,8 +28,9 @@ struct InferenceModel {
   std::unique_ptr<Tokenizer> tokenizer;
   BoundaryTable boundaries;
   Backbone backbone;
-  SavedMethod latent;      // latent.method is null without one
-  TriggerOptions trigger;  // when the method acts; never, where it has no effect on the cache (LoRA)
+  SavedMethod latent;           // latent.method is null without one
+  std::string rewrite_control;  // "none", or how what it writes is replaced (bt/latent/rewrite_control.h)
+  TriggerOptions trigger;       // when the method acts; never, where it has no effect on the cache (LoRA)
   std::vector<int32_t> eos_ids;
   std::unique_ptr<TrainingText> training;  // null for a model that bt-train did not make
   ChatForm chat;                           // never auto

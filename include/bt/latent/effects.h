@@ -49,12 +49,16 @@ struct Events {
   at::Tensor kind_YEW;                     // int8, RowKind
   at::Tensor source_E;                     // int64: data-set index of the sequence, keys random numbers
   at::Tensor ordinal_E;                    // int64: boundary number within the sequence
+  // In training: what an event of a layer weighs in the mean over all those of the step. A method that learns when to
+  // act then acts in proportion to its probability, and pays for it. 0: it acts or does not.
+  double call_weight = 0;
 };
 
 // new = u + gate * delta.
 struct Edit {
   at::Tensor delta_YEWC;  // zero where padded
-  at::Tensor gate;        // broadcasts against delta, in (0, 1)
+  at::Tensor gate;        // broadcasts against delta, in [0, 1)
+  at::Tensor call_YE{};   // probability of acting, no gradient; outside training 0 or 1. Undefined: it always acts
 };
 
 class Rewrite {

@@ -18,6 +18,8 @@ struct TriggerConfig final : Options {
   std::string kind = "newline";
   int64_t every_n = 16;
   std::vector<int64_t> token_ids;
+  double threshold = 1;
+  std::string boundaries = "precomputed";  // precomputed | live
   int64_t min_step_tokens = 1;
   bool at_prompt_end = true;
   bool inside_prompt = false;
@@ -31,6 +33,7 @@ struct TriggerConfig final : Options {
 struct MethodOptions : Options {
   TriggerConfig trigger;
   std::string rewrite_at = "after_newline";  // after_newline | before_newline
+  int64_t rewrite_lag = 0;                   // a key of the methods that offer it
   void common_fields(OptionFields& f);
   TriggerOptions resolved_trigger() const;
 };
@@ -66,6 +69,9 @@ struct BtOptions : MethodOptions {  // `bt`: the Cache Processor
   std::string gates = "layer";    // layer | head
   bool share_layers = false;      // one block for all layers
   bool train_backbone = false;    // together with the processor
+  std::string calls = "always";   // always | learned
+  double call_cost = 0.01;        // learned: nats that the mean probability of a call costs
+  double call_init = 1;           // learned: initial logit of a call
   double gate_init = -4;
   double gate_lr_multiplier = 10;
   double out_deviation = 0.02;

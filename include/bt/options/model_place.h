@@ -14,10 +14,11 @@ struct ChatForm {
 };
 
 struct ModelPlace {
-  std::string model;                  // Hugging Face folder
-  std::string latent;                 // folder of a trained method; empty: none
-  std::vector<std::string> plugins;   // shared libraries that add methods
-  bool allow_other_backbone = false;  // attach it to other weights of the same shape than it was trained on
+  std::string model;                     // Hugging Face folder
+  std::string latent;                    // folder of a trained method; empty: none
+  std::vector<std::string> plugins;      // shared libraries that add methods
+  bool allow_other_backbone = false;     // attach it to other weights of the same shape than it was trained on
+  std::string rewrite_control = "none";  // none | random | swapped (bt/latent/rewrite_control.h)
   ChatForm chat = {};
   std::string load = "read";    // mmap | read (bt/format/load_mode.h)
   std::string device = "auto";  // cpu | cuda | cuda:N | auto

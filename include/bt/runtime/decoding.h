@@ -68,6 +68,9 @@ class Decoding {
 
   // Of the slot's current or last request: places in the sequence (tokens before the cut) where the method acted.
   const std::vector<int64_t>& boundaries(int64_t slot) const;
+  // Of the same request, where the trigger asks the model: what it found at each token of the answer so far. An entropy
+  // is known one step later than its token, a surprise at once.
+  const std::vector<float>& uncertainty(int64_t slot) const;
 
  private:
   std::unique_ptr<State> state_;

@@ -25,6 +25,7 @@ struct DepthPlan {
   at::Tensor sequence_n, row_n;            // int64: cache coordinates of every token of the range
   at::Tensor query_length_B;               // int64
   at::Tensor rows_B;                       // int64: cache rows after this depth
+  at::Tensor event_rows_E;  // int64, per event: rows at the boundary (PlanEvent::rows); fewer than rows_B with a lag
   at::Tensor step_begin_E;  // int64, per event: first row of the step just written (PlanEvent::step_begin)
 };
 
@@ -51,6 +52,7 @@ struct DevicePlan {
   at::Tensor packed_BT;  // int64 [sequences, rows]: packed index of every row; 0 past the sequence's end
   at::Tensor source_B;   // int64: Example::source of every sequence
   std::vector<DepthPlan> depths;
+  double call_weight = 0;   // Events::call_weight
   DeviceBranches branches;  // with them, supervised_M holds r * A + a, and no token of the texts is supervised
 };
 

@@ -9,11 +9,12 @@ struct CrossEntropy {
   at::Tensor loss;       // scale * sum of the negative log-likelihoods; scalar, at least fp32, differentiable
   at::Tensor nll_M;      // natural log, no gradient
   at::Tensor correct_M;  // bool: the most likely token (lowest id among equals) is the target
+  at::Tensor entropy_M;  // of the predicted distribution, nats, no gradient; undefined unless asked for
 };
 
 // logits = softcap * tanh(x W^T / softcap) where softcap > 0. hidden_MC and head_VC same dtype, target_M int64 in [0,
 // V). Memory: one chunk of logits (about 64 MiB) and the gradients of hidden_MC and, if it needs one, head_VC.
 CrossEntropy linear_cross_entropy(const at::Tensor& hidden_MC, const at::Tensor& head_VC, const at::Tensor& target_M,
-                                  double softcap, double scale);
+                                  double softcap, double scale, bool want_entropy = false);
 
 }  // namespace bt

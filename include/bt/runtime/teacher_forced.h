@@ -31,15 +31,20 @@ struct ForwardOptions {
   bool record_rows = false;          // fill Forward::rows
   const RowTrace* replay = nullptr;  // choose these rows instead of selecting
   bool keep_logits = false;          // fill Forward::logits_MV
+  bool keep_entropy = false;         // fill Forward::entropy_M
 };
 
 struct Forward {
-  at::Tensor loss;                   // scalar, at least fp32, differentiable
+  // Scalar, at least fp32, differentiable. Its gradient includes what calls cost (Events::call_weight), its value does
+  // not.
+  at::Tensor loss;
   at::Tensor nll_M;                  // per supervised token, no gradient
   at::Tensor correct_M;              // bool: the greedy token is the target
   at::Tensor logits_MV;              // with keep_logits
+  at::Tensor entropy_M;              // with keep_entropy: of the predictions, nats
   RowTrace rows;                     // with record_rows
   std::vector<double> rewrite_size;  // per layer: |delta| / |u| over the chosen entries of the pass (RMS)
+  std::vector<double> call_rate;     // per layer: mean probability with which events act; 1 where none is learned
 };
 
 // The plan must outlive the loss and its graph. A plan with branches has an order of its own; without a method that
