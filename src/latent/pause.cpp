@@ -9,7 +9,7 @@ class Pause final : public Method, public Append {
   Pause(const PauseOptions& options, const MethodContext& context)
       : options_(options),
         store_({{.name = "embeddings",
-                 .shape = {options.count, context.model.hidden_size},
+                 .shape = {options.shared ? 1 : options.count, context.model.hidden_size},
                  .init = ParameterInfo::Init::normal,
                  .value = options.deviation,
                  .decay = false}},
@@ -25,7 +25,9 @@ class Pause final : public Method, public Append {
   ParameterStore* parameters() override { return &store_; }
   AppendKind kind() const override { return AppendKind::known; }
   int64_t count() const override { return options_.count; }
-  at::Tensor embeddings_MK(at::TensorList parameters) const override { return parameters[0]; }
+  at::Tensor embeddings_MK(at::TensorList parameters) const override {
+    return parameters[0].expand({options_.count, -1});
+  }
 
  private:
   PauseOptions options_;

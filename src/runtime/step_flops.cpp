@@ -1,6 +1,7 @@
 #include "bt/runtime/step_flops.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 
 #include "layer_flops.h"
@@ -112,6 +113,48 @@ StepFlops joint_flops(const ModelConfig& model, const Plan& plan, const RowChoic
   return {trained + mass_forward(model, plan, rows), 2 * trained, 0};
 }
 
+// A frozen decoder's backward pass to what enters tokens at the input of layer `first`: the head, then the inputs of
+// all `after` tokens from there on.
+int64_t inputs_backward(const ModelConfig& model, const Plan& plan, const std::vector<Segment>& after, size_t first) {
+  const LayerSizes sizes = layer_sizes(model);
+  int64_t sum = head_forward(model, plan);
+  for (size_t layer = first; layer < model.window.size(); ++layer) {
+    for (const Segment& part : after) {
+      sum += 2 * (part.end - part.begin) * sizes.all +
+             8 * sizes.queries * pairs(plan, part.begin, part.end, model.window[layer]);
+    }
+  }
+  return sum;
+}
+
+// Every sequence from its first latent on.
+std::vector<Segment> from_latents(const Plan& plan) {
+  std::vector<Segment> out;
+  for (const PlanSequence& sequence : plan.sequences) {
+    int64_t begin = sequence.begin;
+    while (begin < sequence.end && plan.ids[static_cast<size_t>(begin)] >= 0) ++begin;
+    out.push_back({.begin = begin, .end = sequence.end});
+  }
+  return out;
+}
+
+// Latents among the tokens, as embeddings or as states of the decoder.
+StepFlops latents_flops(const ModelConfig& model, const Plan& plan, bool train_backbone) {
+  if (train_backbone) return sft_flops(model, plan);
+  return {decoder_forward(model, plan) + head_forward(model, plan), inputs_backward(model, plan, from_latents(plan), 0),
+          0};
+}
+
+// Learned directions enter tokens after the first event.
+StepFlops steer_flops(const ModelConfig& model, const Plan& plan, const SteerOptions& options) {
+  std::vector<Segment> after;
+  std::copy_if(plan.segments.begin(), plan.segments.end(), std::back_inserter(after),
+               [](const Segment& segment) { return segment.depth > 0; });
+  const auto lowest = std::min_element(options.layers.begin(), options.layers.end());
+  const auto first = static_cast<size_t>(lowest == options.layers.end() ? 0 : *lowest);
+  return {decoder_forward(model, plan) + head_forward(model, plan), inputs_backward(model, plan, after, first), 0};
+}
+
 // Adapter weights per token and layer, and how many of the adapted projections read the layer's first norm.
 struct Adapters {
   int64_t weights = 0, first = 0;
@@ -181,6 +224,13 @@ std::optional<StepFlops> step_flops(const ModelConfig& model, const Plan& plan, 
     if (constant->rows.recall_share > 0) return std::nullopt;
     return rewrite_flops(model, plan, constant->rows, {});
   }
+  if (const auto* pause = dynamic_cast<const PauseOptions*>(method)) {
+    return latents_flops(model, plan, pause->train_backbone);
+  }
+  if (const auto* rollout = dynamic_cast<const RolloutOptions*>(method)) {
+    return latents_flops(model, plan, rollout->train_backbone);
+  }
+  if (const auto* steer = dynamic_cast<const SteerOptions*>(method)) return steer_flops(model, plan, *steer);
   if (const auto* lora = dynamic_cast<const LoraOptions*>(method)) return lora_flops(model, plan, *lora);
   if (const auto* dca = dynamic_cast<const DcaOptions*>(method)) return coprocessor_flops(model, plan, *dca);
   return std::nullopt;

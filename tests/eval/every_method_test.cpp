@@ -77,11 +77,18 @@ INSTANTIATE_TEST_SUITE_P(
         MethodCase{"bt_with_backbone",
                    "{method: bt, recall: 3, recent: 6, width: 12, heads: 2, feed_forward: 20, gate_init: 0, "
                    "train_backbone: true, rewrites: values, recall_share: 0.8}"},
+        MethodCase{"bt_learned_calls",
+                   "{method: bt, recall: 3, recent: 6, width: 12, heads: 2, feed_forward: 20, gate_init: 0, calls: "
+                   "learned, rewrite_lag: 2}"},
+        MethodCase{"bt_entropy",
+                   "{method: bt, recall: 3, recent: 6, width: 12, heads: 2, feed_forward: 20, gate_init: 0, trigger: "
+                   "{kind: entropy, threshold: 0.5}}"},
         MethodCase{"recent_only",
                    "{method: recent_only, recent: 6, width: 12, heads: 2, feed_forward: 20, gate_init: 0}"},
         MethodCase{"constant_rewrite", "{method: constant_rewrite, gate_init: 0}"},
         MethodCase{"mean_shift", "{method: mean_shift, strength: 0.5}", false},
         MethodCase{"lora", "{method: lora, rank: 2}"}, MethodCase{"pause", "{method: pause, deviation: 0.5}"},
+        MethodCase{"shared_pause", "{method: pause, deviation: 0.5, shared: true}"},
         MethodCase{"rollout", "{method: rollout, latents: 2}"},
         MethodCase{"frozen_rollout", "{method: rollout, latents: 2, train_backbone: false}", false},
         MethodCase{"steer", "{method: steer}"}, MethodCase{"evict", "{method: evict, keep: 2, recent: 2}", false},

@@ -50,6 +50,7 @@ std::unique_ptr<Method> make(const Case& c, const ModelConfig& config) {
     PauseOptions options;
     options.count = 2;
     options.deviation = 0.5;
+    options.shared = c.yaml == "shared: true";
     return make_method("pause", options, context);
   }
   if (c.method == "rollout") {
@@ -206,6 +207,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{.name = "evict", .method = "evict"},
         Case{.name = "evict_window", .method = "evict", .attention_window = 6},
         Case{.name = "steer", .method = "steer"}, Case{.name = "pause", .method = "pause"},
+        Case{.name = "shared_pause", .method = "pause", .yaml = "shared: true"},
         Case{.name = "pause_before", .method = "pause", .before_newline = true},
         Case{.name = "rollout", .method = "rollout"},
         Case{.name = "rollout_inside_prompt_window", .method = "rollout", .inside_prompt = true, .attention_window = 6},

@@ -150,6 +150,38 @@ TEST(Flops, OfBranchesCountOnlyWhatWindowsShow) {
   EXPECT_EQ(coprocessor_flops(config, branched_toy_plan(false), {}).forward, 2 * (weights + (1 + 3) * 8 + (2 + 6) * 8));
 }
 
+TEST(Flops, OfLatentsAmongTheTokensAreCountedByHand) {
+  // 5 tokens of toy_plan, and 2 latents after the first 2: 7 tokens, 28 pairs; 5 tokens from the first latent on, which
+  // see 3 + 4 + 5 + 6 + 7 = 25 rows. Head: 3 x 40.
+  Plan plan = toy_plan();
+  plan.ids.insert(plan.ids.begin() + 2, {-1, -2});
+  plan.targets.insert(plan.targets.begin() + 2, {-1, -1});
+  plan.positions = {0, 1, 2, 3, 4, 5, 6};
+  plan.sequences[0].end = 7;
+  plan.segments = {{.end = 7}};
+  plan.events.clear();
+  PauseOptions pause;
+  constexpr int64_t forward = 2 * (7 * 84 + 28 * 8 + 120);
+  const auto frozen = step_flops(toy(1), plan, &pause);
+  ASSERT_TRUE(frozen.has_value());
+  EXPECT_EQ(frozen->forward, forward);
+  EXPECT_EQ(frozen->backward, 2 * (120 + 5 * 84 + 25 * 4 * 4));
+  pause.train_backbone = true;
+  EXPECT_EQ(step_flops(toy(1), plan, &pause)->backward, 2 * forward);
+  const RolloutOptions rollout;  // with the backbone
+  EXPECT_EQ(step_flops(toy(1), plan, &rollout)->total(), 3 * forward);
+}
+
+TEST(Flops, OfSteeringReachTheLowestSteeredLayer) {
+  SteerOptions options;
+  const auto all = step_flops(toy(2), toy_plan(), &options);
+  ASSERT_TRUE(all.has_value());
+  EXPECT_EQ(all->forward, sft_flops(toy(2), toy_plan()).forward);
+  EXPECT_EQ(all->backward, 2 * (120 + 2 * (3 * 84 + 12 * 4 * 4)));  // 3 tokens after event 1, 3 + 4 + 5 pairs
+  options.layers = {1};
+  EXPECT_EQ(step_flops(toy(2), toy_plan(), &options)->backward, 2 * (120 + 3 * 84 + 12 * 4 * 4));
+}
+
 TEST(Flops, OfOtherMethodsAreNotKnown) {
   const EvictOptions options;
   EXPECT_FALSE(step_flops(toy(1), toy_plan(), &options).has_value());

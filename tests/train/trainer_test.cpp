@@ -33,6 +33,17 @@ class TrainerTest : public TrainTest {
           "true, "
           "gates: head, share_layers: true}");
     }
+    if (method == "bt_learned_calls") {
+      return latent_config(
+          "{method: bt, recall: 3, recent: 6, width: 12, heads: 2, feed_forward: 20, gate_init: 0, calls: learned, "
+          "call_cost: 0.2, rewrite_lag: 1}");
+    }
+    if (method == "bt_entropy" || method == "bt_entropy_live") {
+      return latent_config(
+          str("{method: bt, recall: 3, recent: 6, width: 12, heads: 2, feed_forward: 20, gate_init: 0, "
+              "trigger: {kind: entropy, threshold: 2.5, min_step_tokens: 3, boundaries: ",
+              method == "bt_entropy" ? "precomputed" : "live", "}}"));
+    }
     if (method == "rollout") return latent_config("{method: rollout, latents: 2, stage_steps: 3}");
     if (method == "pause") return latent_config("{method: pause, deviation: 0.5}");
     if (method == "dca") return dca_config("copy");
@@ -62,7 +73,7 @@ class EveryMethod : public TrainerTest, public ::testing::WithParamInterface<con
 INSTANTIATE_TEST_SUITE_P(Trainer, EveryMethod,
                          ::testing::Values("sft", "bt", "lora", "constant_rewrite", "recent_only", "steer", "pause",
                                            "dca", "dca_with_adapters", "dca_from_scratch", "bt_with_backbone",
-                                           "rollout"),
+                                           "bt_learned_calls", "bt_entropy", "bt_entropy_live", "rollout"),
                          [](const auto& param) { return std::string(param.param); });
 
 TEST_P(EveryMethod, AccumulatingOverBatchesEqualsOneLargeBatch) {
@@ -168,6 +179,35 @@ TEST_F(TrainerTest, CallsAreCountedWhereverLatentsGo) {
   EXPECT_EQ(branches.step().calls_per_text, 3);
   Trainer spliced(open(config_of("pause"), {"latent.trigger.kind=none", "run.out=" + path("pause")}), "none");
   EXPECT_EQ(spliced.step().calls_per_text, 1) << "the prompt's end";
+}
+
+TEST_F(TrainerTest, LearnedCallsBecomeRareWhereTheyAreDear) {
+  const auto last_rates = [&](double cost, const char* out) {
+    Trainer trainer(open(config_of("bt_learned_calls"), {str("latent.call_cost=", cost), "train.lr=5e-2",
+                                                         "train.schedule=constant", "run.out=" + path(out)}),
+                    "none");
+    StepReport report;
+    for (int i = 0; i < 10; ++i) report = trainer.step();
+    EXPECT_EQ(report.call_rate.size(), 2u);
+    return report.call_rate[0];
+  };
+  EXPECT_LT(last_rates(100, "dear"), 0.5);
+  EXPECT_GT(last_rates(0, "free"), 0.6);
+}
+
+TEST_F(TrainerTest, ThresholdsDecideHowOftenItActs) {
+  const auto calls_at = [&](double threshold) {
+    Trainer trainer(open(config_of("bt_entropy"), {str("latent.trigger.threshold=", threshold)}), "none");
+    return trainer.step().calls_per_text;
+  };
+  EXPECT_EQ(calls_at(1e6), 1) << "the prompt's end";
+  EXPECT_GT(calls_at(1e-6), 2);
+}
+
+TEST_F(TrainerTest, ABackboneInTrainingCannotTellItsBoundariesBeforehand) {
+  const Error error = error_of([&] { open(config_of("bt_entropy"), {"latent.train_backbone=true"}); });
+  EXPECT_EQ(error.code(), ExitCode::usage);
+  EXPECT_THAT(error.what(), HasSubstr("live"));
 }
 
 TEST_F(TrainerTest, LossIsTheMeanOverSupervisedTokens) {

@@ -120,6 +120,7 @@ struct LoraOptions final : MethodOptions {  // `lora`: adapters on the backbone'
 
 struct PauseOptions final : MethodOptions {  // `pause`: learned embeddings at boundaries
   int64_t count = 4;
+  bool shared = false;  // one embedding, `count` times
   bool train_backbone = false;
   double deviation = 0.02;
   void fields(OptionFields& f) override;
