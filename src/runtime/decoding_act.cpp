@@ -206,7 +206,7 @@ void Decoding::State::act(const std::vector<int64_t>& at_slots) {
     Slot& slot = slots[static_cast<size_t>(at_slots[i])];
     if (acted[i]) slot.boundaries.push_back(slot.tokens);
     slot.previous_cut = slot.tokens;
-    if (!slot.pending_rewrite) slot.step_tokens = 0;
+    slot.step_tokens = 0;
     ++slot.events;
   }
   if (effects.append != nullptr) append_latents(at_slots);

@@ -195,6 +195,25 @@ TEST_F(TrainerTest, LearnedCallsBecomeRareWhereTheyAreDear) {
   EXPECT_GT(last_rates(0, "free"), 0.6);
 }
 
+TEST_F(TrainerTest, ACallCostsItsShareOfTheMeanOverEventsAndLayers) {
+  // At first every probability is that of call_init, and the weights that would read a row are 0. Two batches of a step
+  // share the mean.
+  const auto gradient = [&](double cost, const char* out) {
+    Trainer trainer(
+        open(config_of("bt_learned_calls"), {str("latent.call_cost=", cost), "run.dtype=float64", "train.clip_norm=0",
+                                             "train.accumulate=2", "run.out=" + path(out)}),
+        "none");
+    trainer.step();
+    const ParameterStore& store = *trainer.setup().method->parameters();
+    return std::pair{store.leaf("call_bias", 0).grad().item<double>(),
+                     store.leaf("call_bias", 1).grad().item<double>()};
+  };
+  const auto dear = gradient(3, "dear"), free = gradient(0, "free");
+  const double p = 1 / (1 + std::exp(-1.0));
+  EXPECT_NEAR(dear.first - free.first, 3 * p * (1 - p) / 2, 1e-9);
+  EXPECT_NEAR(dear.second - free.second, 3 * p * (1 - p) / 2, 1e-9);
+}
+
 TEST_F(TrainerTest, ThresholdsDecideHowOftenItActs) {
   const auto calls_at = [&](double threshold) {
     Trainer trainer(open(config_of("bt_entropy"), {str("latent.trigger.threshold=", threshold)}), "none");
