@@ -7,6 +7,7 @@
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
 #include "bt/options/eval_options.h"
+#include "bt/report/html_report.h"
 #include "bt/text/json_lines.h"
 #include "bt/text/regrade.h"
 #include "bt/text/sample_comparison.h"
@@ -25,6 +26,7 @@ Examples:
   bt-eval perplexity --model runs/sft/final --input text.txt --context 1024 --stride 512
   bt-eval ahead --model runs/sft/final --latent runs/dca/final --input text.txt
   bt-eval compare results/sft results/bt
+  bt-eval report runs/sft runs/bt results/sft results/bt --out report.html
   bt-eval grade --task gsm8k_cot --input completions.jsonl --output graded.jsonl
   bt-eval prompts --task gsm8k --data data --output prompts.jsonl --limit 10
 
@@ -83,6 +85,22 @@ struct Compare {
   int run() const {
     const auto comparisons = compare_samples(a, b, options);
     print(json ? comparison_json(comparisons, options).dump(2) + "\n" : comparison_text(comparisons, options));
+    return 0;
+  }
+};
+
+struct Report {
+  std::vector<std::string> runs;
+  std::string out;
+  void declare(CLI::App& app) {
+    app.add_option("RUN", runs, "folder of bt-train, of bt-eval run, or of a study (study.json)")->required();
+    app.add_option("--out", out, "the page to write, HTML")->required();
+  }
+  int run() const {
+    const std::string page = html_report(runs);
+    write_file_atomically(out, page);
+    print(str(out, ": ", runs.size(), runs.size() == 1 ? " folder, " : " folders, ", (page.size() + 999) / 1000,
+              " kB\n"));
     return 0;
   }
 };
@@ -180,6 +198,7 @@ int run_tool(int argc, char** argv) {
   WithModel<AheadPerplexityOptions> ahead{"bt_app_ahead_perplexity"};
   Grade grade;
   Compare compare;
+  Report report;
   ListTasks list;
   Prompts prompts;
   CLI::App* run_app = add_command(app, run, "run", "generate and grade answers of a model", log_level);
@@ -191,9 +210,10 @@ int run_tool(int argc, char** argv) {
   CLI::App* grade_app = add_command(app, grade, "grade", "grade completions that lie in a file", log_level);
   CLI::App* compare_app =
       add_command(app, compare, "compare", "two evaluations of the same documents, item by item", log_level);
+  CLI::App* report_app = add_command(app, report, "report", "one HTML page of runs and evaluations", log_level);
   CLI::App* list_app = add_command(app, list, "tasks", "list the tasks with prompt, grader and shots", log_level);
   CLI::App* prompts_app = add_command(app, prompts, "prompts", "write a task's prompts", log_level);
-  for (CLI::App* command : {grade_app, compare_app, list_app, prompts_app}) accept_machine_flags(command);
+  for (CLI::App* command : {grade_app, compare_app, report_app, list_app, prompts_app}) accept_machine_flags(command);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -206,6 +226,7 @@ int run_tool(int argc, char** argv) {
   if (*ahead_app) return ahead.run();
   if (*grade_app) return grade.run();
   if (*compare_app) return compare.run();
+  if (*report_app) return report.run();
   if (*list_app) return list.run();
   return prompts.run();
 }
