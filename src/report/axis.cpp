@@ -25,6 +25,10 @@ void spread(double& low, double& high) {
   high = std::clamp(high, -kLargest, kLargest);
   const double size = std::max(std::abs(low), std::abs(high));
   if (high - low > 1e-9 * size && high - low > 1e-290) return;
+  if (low == 0 && high == 0) {  // shares and losses are never below
+    high = 1;
+    return;
+  }
   const double half = size > 1e-280 ? 0.05 * size : 0.5;
   low -= half;
   high += half;

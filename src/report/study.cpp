@@ -78,16 +78,21 @@ std::optional<Interval> read_interval(const Members& contrast) {
   return Interval{ends[0], ends[1]};
 }
 
-StudyContrast read_contrast(const Members& contrast) {
-  static const Json none = Json::object();
+// A text, or {"task", "filter"}.
+std::string read_outcome(const Members& contrast) {
   const Json* outcome = contrast.find("outcome");
-  const Members of{outcome == nullptr ? none : *outcome, contrast.at("outcome") + "."};
-  of.object.as_object(contrast.at("outcome"));  // throws where it is none
+  if (outcome == nullptr) return "";
+  if (outcome->is_string()) return outcome->as_string("");
+  outcome->as_object(contrast.at("outcome"));  // throws where it is none
+  const Members of{*outcome, contrast.at("outcome") + "."};
+  return named({of.text("task"), of.text("filter")});
+}
+
+StudyContrast read_contrast(const Members& contrast) {
   const Json* primary = contrast.find("primary");
   return {.a = contrast.required_text("a"),
           .b = contrast.required_text("b"),
-          .task = of.text("task"),
-          .filter = of.text("filter"),
+          .outcome = read_outcome(contrast),
           .split = contrast.text("split"),
           .difference = contrast.number("difference"),
           .p = contrast.number("p"),
@@ -111,17 +116,24 @@ auto read_list(const Members& file, const char* key, Read read) {
 
 }  // namespace
 
+std::string named(const std::vector<std::string>& parts) {
+  std::vector<std::string> known;
+  for (const std::string& part : parts) {
+    if (!part.empty()) known.push_back(part);
+  }
+  return join(known, ", ");
+}
+
 Study parse_study(const Json& json, const std::string& source) {
   json.as_object(source);
   const Members file{json, source + ": "};
   Study study;
+  json.at("rows", file.at("rows"));  // throws where it is missing: another kind of file
   study.seeds = file.integers("seeds");
+  study.unfinished_seeds = file.integers("unfinished_seeds");
   if (const Json* protocol = file.find("protocol")) study.protocol = protocol->dump(2);
   study.rows = read_list(file, "rows", read_row);
   study.contrasts = read_list(file, "contrasts", read_contrast);
-  if (study.rows.empty()) {
-    fail_bad_file({.what = "a study without rows", .where = source, .expected = "\"rows\": a list of arms"});
-  }
   return study;
 }
 

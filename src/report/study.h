@@ -21,7 +21,7 @@ struct StudyRow {
 
 // `difference`, of `a` less `b`, with its interval; NaN where missing.
 struct StudyContrast {
-  std::string a, b, task, filter, split;
+  std::string a, b, outcome, split;  // a and b: an arm, or "arm/weights"; outcome: "task, filter"
   double difference = 0, p = 0, p_holm = 0;
   std::optional<Interval> interval;
   bool is_primary = false;
@@ -30,11 +30,13 @@ struct StudyContrast {
 
 struct Study {
   std::string folder;
-  std::vector<int64_t> seeds;
+  std::vector<int64_t> seeds, unfinished_seeds;
   std::string protocol;  // indented JSON; may be empty
   std::vector<StudyRow> rows;
   std::vector<StudyContrast> contrasts;
 };
+
+std::string named(const std::vector<std::string>& parts);  // "a, b" of those that are not empty
 
 // ExitCode::bad_file naming the row and key for what is malformed or too large.
 Study read_study(const std::string& folder);

@@ -47,16 +47,8 @@ std::string by_seed(const std::vector<double>& shares) {
   return listed(shares, [](double share) { return std::isfinite(share) ? percent(share) : std::string("missing"); });
 }
 
-// "a, b, c" of those that are not empty.
-std::string named(const std::vector<std::string>& parts) {
-  std::vector<std::string> known;
-  for (const std::string& part : parts) {
-    if (!part.empty()) known.push_back(part);
-  }
-  return join(known, ", ");
-}
-
-std::string arm_of(const StudyRow& row) { return row.weights.empty() ? row.arm : str(row.arm, " (", row.weights, ")"); }
+// As contrasts name it.
+std::string arm_of(const StudyRow& row) { return row.weights.empty() ? row.arm : str(row.arm, "/", row.weights); }
 
 std::vector<double> scaled(std::vector<double> values, double by) {
   for (double& value : values) value *= by;
@@ -82,11 +74,11 @@ class Plots {
   std::map<std::string, IntervalPlot> plots_;
 };
 
-// Arms keep their colour from plot to plot.
+// An arm, or "arm/weights", keeps its colour from plot to plot.
 size_t colour_of(const Study& study, const std::string& arm) {
   std::set<std::string> before;
   for (const StudyRow& row : study.rows) {
-    if (row.arm == arm) break;
+    if (row.arm == arm || arm_of(row) == arm) break;
     before.insert(row.arm);
   }
   return before.size();
@@ -161,7 +153,7 @@ Markup contrast_plots(const Study& study) {
   for (const StudyContrast& contrast : study.contrasts) {
     std::optional<Interval> around;
     if (contrast.interval) around = {100 * contrast.interval->low, 100 * contrast.interval->high};
-    plots.of(named({contrast.task, contrast.filter, contrast.split, "differences"}), "points, with intervals", true)
+    plots.of(named({contrast.outcome, contrast.split, "differences"}), "points, with intervals", true)
         .rows.push_back({.label = contrast_name(contrast),
                          .note = difference_text(contrast),
                          .series = colour_of(study, contrast.a),
@@ -175,21 +167,29 @@ Markup contrast_plots(const Study& study) {
 Markup contrast_table(const Study& study) {
   std::vector<std::vector<std::string>> rows;
   for (const StudyContrast& contrast : study.contrasts) {
-    rows.push_back({contrast_name(contrast), named({contrast.task, contrast.filter}), contrast.split,
-                    difference_text(contrast), contrast.interval ? finding(*contrast.interval) : "no interval",
-                    p_or_nothing(contrast.p), p_or_nothing(contrast.p_holm),
+    rows.push_back({contrast_name(contrast), contrast.outcome, contrast.split, difference_text(contrast),
+                    contrast.interval ? finding(*contrast.interval) : "no interval", p_or_nothing(contrast.p),
+                    p_or_nothing(contrast.p_holm),
                     listed(contrast.per_seed, [](double d) { return std::isfinite(d) ? points(d) : "missing"; })});
   }
-  return table("Differences in points. Where 0 lies in the interval, no difference was found.",
-               {{"contrast"},
-                {"task, filter"},
-                {"split"},
-                {"points [interval]", true},
-                {"finding"},
-                {"p", true},
-                {"Holm p", true},
-                {"by seed", true}},
-               rows);
+  return table(
+      "Differences in points. Where 0 lies in the interval, no difference was found. Without Holm's p: not corrected.",
+      {{"contrast"},
+       {"task, filter"},
+       {"split"},
+       {"points [interval]", true},
+       {"finding"},
+       {"p", true},
+       {"Holm p", true},
+       {"by seed", true}},
+      rows);
+}
+
+std::string seeds_text(const Study& study) {
+  const auto print = [](int64_t seed) { return str(seed); };
+  std::string out = study.seeds.empty() ? "No seed has finished" : "Seeds: " + listed(study.seeds, print);
+  if (!study.unfinished_seeds.empty()) out += "; not finished: " + listed(study.unfinished_seeds, print);
+  return out + ".";
 }
 
 Markup protocol(const Study& study) {
@@ -204,10 +204,13 @@ Markup protocol(const Study& study) {
 
 Markup study_section(const Study& study) {
   Markup out = element("h2", text("Study " + study.folder));
-  out += element("p", text("Seeds: " + listed(study.seeds, [](int64_t seed) { return str(seed); }), 2000));
+  out += element("p", text(seeds_text(study), 2000));
   out += protocol(study);
-  out += row_plots(study);
-  out += row_table(study);
+  if (study.rows.empty()) out += element("p", text("No results yet."));
+  if (!study.rows.empty()) {
+    out += row_plots(study);
+    out += row_table(study);
+  }
   if (!study.contrasts.empty()) {
     out += element("h3", text("Contrasts"));
     out += contrast_plots(study);

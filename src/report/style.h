@@ -18,7 +18,7 @@ p,figcaption,dl,li{max-width:75ch}
 .soft,caption{color:var(--soft)}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));gap:1.5rem;align-items:start}
 figure{margin:0;min-width:0} figcaption{font-weight:600}
-.scroll{overflow-x:auto}
+.scroll{overflow-x:auto} details{margin-bottom:1rem}
 .scroll svg{display:block;width:100%;min-width:26rem;height:auto}
 svg text{fill:var(--soft);font:12px system-ui,sans-serif;font-variant-numeric:tabular-nums}
 svg text.over{fill:var(--ink);paint-order:stroke;stroke:var(--page);stroke-width:3px}

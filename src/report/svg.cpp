@@ -2,11 +2,12 @@
 
 #include <cmath>
 
+#include "bt/core/numerals.h"
 #include "bt/core/strings.h"
 
 namespace bt::report {
 
-std::string coordinate(double value) { return str(std::round(value * 10) / 10); }
+std::string coordinate(double value) { return number_text(std::round(value * 10) / 10); }
 
 Markup svg_text(double x, double y, Anchor anchor, const std::string& label, const std::string& css_class) {
   Attributes attributes = {{"x", coordinate(x)}, {"y", coordinate(y)}};

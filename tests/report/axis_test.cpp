@@ -34,6 +34,7 @@ TEST(ReportAxis, EndsLieOnTicksOrStayWhereTheyWere) {
   EXPECT_THAT(labels(exact), ElementsAre("2", "4", "6", "8"));
   EXPECT_DOUBLE_EQ(rounded.share(2.5), 0.25);
   EXPECT_EQ(rounded.share(1e9), 1);
+  EXPECT_EQ(linear_axis(0, 0, 5).low, 0);
 }
 
 TEST(ReportAxis, HoldsForAnyFiniteNumbers) {

@@ -132,34 +132,42 @@ TEST_F(HtmlReport, NewestResultsOfATaskCount) {
   EXPECT_TRUE(holds(html, "<td class=\"number\">7</td><td class=\"number\">7</td>"));
 }
 
-constexpr const char* kStudy = R"({"protocol":{"lr":0.001},"seeds":[0,1,2],"rows":[
+constexpr const char* kStudy = R"({"protocol":{"lr":0.001},"seeds":[0,1,2],"unfinished_seeds":[3],"rows":[
   {"arm":"sft","weights":"best","split":"test","task":"t","filter":"f","accuracy":[0.4,0.5,null],
    "validation_loss":[2.5,2.75,null],"train_loss":null,"flops":[8e11,8e11,null],"training_s":[20,22,null],
    "steps":[400,400,null],"trained_parameters":52544,"inference_parameters":null,"failed":[2]},
   {"arm":"bt","weights":"best","split":"test","task":"t","filter":"f","accuracy":[0.5,0.5,0.5]}],
  "contrasts":[{"a":"bt","b":"sft","outcome":{"task":"t","filter":"f"},"split":"test","difference":0.05,
    "interval":[-0.01,0.11],"p":0.08,"p_holm":0.16,"primary":true,"per_seed":[0.1,0.0,null]},
-  {"a":"bt","b":"lora","outcome":{"task":"t","filter":"f"},"split":"test","difference":null,"interval":null,"p":null,
+  {"a":"bt/best","b":"lora","outcome":"t, g","split":"test","difference":null,"interval":null,"p":null,
    "p_holm":null,"primary":false,"per_seed":[]}]})";
 
 TEST_F(HtmlReport, ShowsAStudy) {
   const std::string html = page({study("s", kStudy)});
-  EXPECT_THAT(html,
-              HasSubstr("<th scope=\"row\">sft (best)</th><td>t, f</td><td>test</td><td class=\"number\">45.0</td>"
-                        "<td class=\"number\">40.0, 50.0, missing</td><td class=\"number\">2.625</td>"));
+  EXPECT_THAT(html, HasSubstr("<th scope=\"row\">sft/best</th><td>t, f</td><td>test</td><td class=\"number\">45.0</td>"
+                              "<td class=\"number\">40.0, 50.0, missing</td><td class=\"number\">2.625</td>"));
   EXPECT_TRUE(holds(html, "<td class=\"number\">52,544</td><td class=\"number\"></td><td class=\"number\">2</td>"));
   EXPECT_TRUE(holds(html, "bt − sft (primary)"));
+  EXPECT_TRUE(holds(html, "t, f, test, differences"));
   EXPECT_TRUE(holds(html,
                     "+5.00 [-1.00, +11.00]</td><td>0 lies in the interval</td>"
                     "<td class=\"number\">0.08</td><td class=\"number\">0.16</td>"
                     "<td class=\"number\">+10.00, +0.00, missing</td>"));
+  EXPECT_TRUE(holds(html, "<th scope=\"row\">bt/best − lora</th><td>t, g</td><td>test</td>"));
   EXPECT_TRUE(holds(html, "no result</td><td>no interval</td>"));
+  EXPECT_TRUE(holds(html, "Seeds: 0, 1, 2; not finished: 3."));
   EXPECT_TRUE(holds(html, "&quot;lr&quot;: 0.001"));
+}
+
+TEST_F(HtmlReport, HoldsBeforeAStudysFirstResult) {
+  const std::string html = page({study("s", "{\"seeds\":[],\"unfinished_seeds\":[0,1],\"rows\":[]}")});
+  EXPECT_TRUE(holds(html, "No seed has finished; not finished: 0, 1."));
+  EXPECT_TRUE(holds(html, "No results yet."));
 }
 
 TEST_F(HtmlReport, RefusesHostileStudies) {
   const auto refuse = [&](const std::string& json) { return refused({study("s", json)}); };
-  EXPECT_THAT(refuse("{\"rows\":[]}"), HasSubstr("a study without rows"));
+  EXPECT_THAT(refuse("{}"), HasSubstr("study.json: rows"));
   EXPECT_THAT(refuse("[]"), HasSubstr("study.json"));
   EXPECT_THAT(refuse("{\"rows\":[7]}"), HasSubstr("rows[0]"));
   EXPECT_THAT(refuse("{\"rows\":[{\"arm\":\"a\"},{\"task\":\"t\"}]}"), HasSubstr("rows[1].arm"));
