@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "bt/latent/row_choice.h"
+#include "gate_figures.h"
 #include "learned_call.h"
 #include "methods.h"
 #include "processor_block.h"
@@ -59,6 +60,8 @@ class BtProcessor final : public Method, public Rewrite {
     scale_L2_[layer][0].copy_(rms(k_RGD));
     scale_L2_[layer][1].copy_(rms(v_RGD));
   }
+
+  Json figures() const override { return gate_figures(processor_weights(options_, store_.stacked()).gate); }
 
   int64_t recent_capacity() const override { return options_.rows.recent; }
   ChosenRows choose(const EventRows& events) const override { return choose_rows(events, options_.rows); }

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "bt/latent/row_choice.h"
+#include "gate_figures.h"
 #include "methods.h"
 
 namespace bt {
@@ -29,6 +30,8 @@ class ConstantRewrite final : public Method, public Rewrite {
     return {delta_YEWC.masked_fill((events.kind_YEW == static_cast<int64_t>(RowKind::pad)).unsqueeze(-1), 0),
             at::sigmoid(parameters[1]).view({layers, 1, 1, 1})};
   }
+
+  Json figures() const override { return gate_figures(store_.stacked()[1]); }
 
  private:
   static std::vector<ParameterInfo> parameter_infos(const ConstantRewriteOptions& options, const ModelConfig& model) {

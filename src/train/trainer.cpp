@@ -111,6 +111,7 @@ void Trainer::log(const StepReport& report) {
                                {"elapsed_s", elapsed_s()},
                                {"training_s", state_.training_s}});
   if (state_.flops > 0) figures.set("flops", state_.flops);
+  add_figures_of_method(figures);
   if (report.skipped) figures.set("skipped", true);
   if (setup_.method != nullptr && setup_.method->effects().any()) figures.set("calls_per_text", report.calls_per_text);
   if (setup_.method != nullptr && setup_.method->effects().rewrite != nullptr) {
@@ -120,6 +121,12 @@ void Trainer::log(const StepReport& report) {
     if (is_learned) figures.set("call_rate", Json::array({report.call_rate.begin(), report.call_rate.end()}));
   }
   metrics_->write(state_.step, "train", figures);
+}
+
+void Trainer::add_figures_of_method(Json& figures) const {
+  if (setup_.method == nullptr) return;
+  const Json own = setup_.method->figures();
+  for (const auto& [key, value] : own.as_object("figures")) figures.set(key, value);
 }
 
 void Trainer::validate_and_keep_best() {

@@ -7,6 +7,7 @@
 #include "bt/core/log.h"
 #include "bt/latent/saved_method.h"
 #include "bt/model/fingerprint.h"
+#include "bt/text/json_lines.h"
 #include "train/train_test_support.h"
 
 namespace bt {
@@ -153,6 +154,25 @@ TEST_P(EveryMethod, WhatIsSavedGivesTheSameValidationLoss) {
     EXPECT_DOUBLE_EQ(trained.validate().loss, expected);
   }
   EXPECT_EQ(saved.trigger.kind, read(config).trigger().kind);
+}
+
+TEST_F(TrainerTest, MetricsHoldTheGatesThatWillBeSaved) {
+  for (const char* method : {"bt", "bt_with_backbone", "constant_rewrite"}) {
+    Trainer trainer(open(config_of(method), {"train.steps=3", "train.lr=0.05"}), "none");
+    trainer.run();
+    at::Tensor logit_LX;
+    for (const auto& [name, tensor] : trainer.setup().method->parameters()->named()) {
+      if (name == "gate") logit_LX = tensor;
+    }
+    const at::Tensor gate_L = logit_LX.detach().sigmoid().mean(-1);
+    const std::vector<Json> lines = read_json_lines(path("run/metrics.jsonl"));
+    const Json::Array logged = lines.at(lines.size() - 2).at("gate", "line").as_array("gate");
+    ASSERT_EQ(logged.size(), 2u) << method;
+    for (int64_t layer = 0; layer < 2; ++layer) {
+      const double expected = gate_L[gate_L.size(0) == 1 ? 0 : layer].item<double>();
+      EXPECT_NEAR(logged[static_cast<size_t>(layer)].as_double("gate"), expected, 1e-6) << method;
+    }
+  }
 }
 
 TEST_F(TrainerTest, MetricsHoldTheKeysThatOthersRead) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "bt/core/json.h"
 #include "bt/core/option_fields.h"
 #include "bt/latent/effects.h"
 #include "bt/model/decoder.h"
@@ -39,6 +40,8 @@ class Method {
   // Measures what the method needs of a decoder before training: `keys` and `values` of one layer, [rows, G, D].
   virtual bool wants_calibration() const { return false; }
   virtual void calibrate(int64_t /*layer*/, const at::Tensor& /*k_RGD*/, const at::Tensor& /*v_RGD*/) {}
+  // Figures of its own for metrics.jsonl: numbers, or lists of a number per layer. Default: none.
+  virtual Json figures() const { return Json::object(); }
 };
 
 // The shape of the backbone a method is made for, and where its parameters live.

@@ -65,6 +65,7 @@ class Trainer {
   void accumulate(const std::vector<std::vector<Example>>& batches, StepReport& report);
   void update(const std::vector<std::vector<Example>>& batches, StepReport& report);
   void log(const StepReport& report);
+  void add_figures_of_method(Json& figures) const;
   void validate_and_keep_best();
   void save();
   ForwardOptions forward_options(double loss_scale) const;
