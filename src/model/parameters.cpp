@@ -181,6 +181,14 @@ std::vector<at::Tensor> ParameterStore::layer_leaves(int64_t layer) const {
   return out;
 }
 
+std::vector<at::Tensor> ParameterStore::shared_leaves() const {
+  std::vector<at::Tensor> out;
+  for (size_t i = 0; i < infos_.size(); ++i) {
+    if (infos_[i].layers == 0) out.push_back(leaves_[i].at(0));
+  }
+  return out;
+}
+
 std::vector<at::Tensor> ParameterStore::stacked() const {
   int64_t layers = 1;
   for (const ParameterInfo& info : infos_) layers = std::max(layers, info.layers);

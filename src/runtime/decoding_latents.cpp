@@ -40,11 +40,8 @@ PendingLatents start(const Decoding::State& state, int64_t slot) {
 }
 
 std::vector<at::Tensor> shared_parameters(const Decoding::State& state) {
-  const ParameterStore& store = *state.method->parameters();
-  std::vector<at::Tensor> shared;
-  for (const ParameterInfo& info : store.infos()) {
-    if (info.layers == 0) shared.push_back(store.leaf(info.name).detach());
-  }
+  std::vector<at::Tensor> shared = state.method->parameters()->shared_leaves();
+  for (at::Tensor& leaf : shared) leaf = leaf.detach();
   return shared;
 }
 

@@ -39,13 +39,8 @@ std::vector<at::Tensor> Pass::layer_parameters(int64_t layer) const {
 }
 
 std::vector<at::Tensor> Pass::shared_parameters() const {
-  std::vector<at::Tensor> shared;
   const ParameterStore* store = method != nullptr ? method->parameters() : nullptr;
-  if (store == nullptr) return shared;
-  for (const ParameterInfo& info : store->infos()) {
-    if (info.layers == 0) shared.push_back(store->leaf(info.name));
-  }
-  return shared;
+  return store != nullptr ? store->shared_leaves() : std::vector<at::Tensor>();
 }
 
 at::Tensor Pass::inputs_NC(int64_t begin, int64_t end, const at::Tensor& computed_nC) const {

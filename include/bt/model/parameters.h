@@ -60,6 +60,8 @@ class ParameterStore {
   at::Tensor leaf(std::string_view name, int64_t layer = 0) const;
   // All per-layer leaves of a layer, each [1, ...], in the order of infos().
   std::vector<at::Tensor> layer_leaves(int64_t layer) const;
+  // The leaves of the parameters without layers, in the order of infos().
+  std::vector<at::Tensor> shared_leaves() const;
   // All layered parameters stacked [layers, ...] without gradient, in the order of infos(), those of every layer
   // repeated without a copy: what decoding uses.
   std::vector<at::Tensor> stacked() const;
