@@ -31,10 +31,10 @@ class Later:
 class Step:
     """A command that writes `path`, a folder or a file; `proof` is a pattern of what is there once it has finished."""
 
-    def __init__(self, path, command, files, after, proof, check=None):
-        """command: of words and Laters; files: what it reads; after: the steps whose results it uses; check: called when it
-        has finished, ends the program where the study cannot go on with the result."""
-        self.check = check
+    def __init__(self, path, command, files, after, proof, check=None, may_fail=()):
+        """command: of words and Laters; files: what it reads; after: the steps whose results it uses, of which those of
+        may_fail are waited for only; check: called when it has finished, ends the program where nothing can go on with it."""
+        self.check, self.may_fail = check, set(may_fail)
         self.path, self.command, self.files, self.after, self.proof = path, command, files, after, proof
         self.state_file, self.log_file = path + ".state.json", path + ".log"
         self.known_stamp = self.state = None
@@ -62,27 +62,29 @@ class Step:
     def failure(self):
         """Why there is no result and will be none, None otherwise."""
         for step in self.after:
-            if step.failure():
+            if step not in self.may_fail and step.failure():
                 return step.failure()
         return (self.read_state() or {}).get("failed")
 
     def is_settled(self):
         """Finished or failed. Ends the program where `path` was made by something else."""
-        if not self.settled:
+        if not self.settled and self.failure():
+            self.settled = True
+        elif not self.settled:
             state = self.read_state()
-            self.settled = bool(self.failure() or (state and state["finished"] and glob.glob(self.proof)))
+            self.settled = bool(state and state["finished"] and glob.glob(self.proof))
         return self.settled
 
     def read_state(self):
         """None where the command has not begun, or nothing can be said yet."""
-        if self.state is None and os.path.exists(self.state_file) and not any(s.failure() for s in self.after):
+        if self.state is None and os.path.exists(self.state_file):
             with open(self.state_file, encoding="utf-8") as file:
                 state = json.load(file)
             if self.stamp() is None:
                 return None
             if state["stamp"] != self.stamp():
                 fail(2, f"{self.path} was begun by another command, or from another config, data or model\n"
-                        f"  then: {state['command']}\n  now: {self.describe()}\n"
+                        f"  then: {state['command']}\n  now: {shlex.join(self.words())}\n"
                         f"  next step: delete {self.path} and {self.state_file}, or choose another --out")
             self.state = state
         return self.state

@@ -47,7 +47,7 @@ def main():
     protocol = Protocol(options.protocol, options.overrides)
     identity = identify(protocol, options.out)
     runs = not options.dry_run and not options.table
-    plan = Plan(protocol, options.out, writes=runs)
+    plan = Plan(protocol, options.out, records=runs)
     if options.dry_run:
         print_commands(plan.steps)
         return

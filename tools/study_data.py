@@ -2,7 +2,7 @@
 import os
 
 from step_runner import Step
-from study_protocol import program_flags
+from study_keys import program_flags
 
 TEST_FILE = "gsm8k/test.jsonl"  # where bt-eval's task gsm8k_sft looks below --data
 

@@ -4,15 +4,16 @@ import os
 from step_runner import Later, Step
 from study_data import SeedData
 from study_matching import PROBE_SETTINGS, matched_steps, require_flops
-from study_protocol import program_flags
+from study_keys import program_flags
 from study_tuning import Tuning, effective_config, has_method, setting_words, trains_backbone
 
 
 class Plan:
-    """steps, each after those it depends on; runs[name, seed], results[arm, weights, split, seed]: some of them."""
+    """steps, each after those it depends on; runs[folder], results[arm, weights, split, seed]: those of bt-train, bt-eval.
+    records: whether what tuning chooses is written."""
 
-    def __init__(self, protocol, out, writes):
-        self.protocol, self.out, self.tuning = protocol, out, Tuning(protocol, out, writes)
+    def __init__(self, protocol, out, records):
+        self.protocol, self.out, self.tuning = protocol, out, Tuning(protocol, out, records)
         self.steps, self.data, self.runs, self.results = [], {}, {}, {}
         for arm in protocol.arms.values():
             if arm.tune:
@@ -67,7 +68,8 @@ class Plan:
                        f"data.train=[{', '.join(data.train)}]", f"data.validation=[{', '.join(data.validation)}]"]
             self.runs[folder] = self.add(Step(folder, command + start + settings, files=[arm.config, *data.given],
                                               after=data.training_steps + made_by + after,
-                                              proof=os.path.join(folder, "final"), check=check))
+                                              proof=os.path.join(folder, "final"), check=check,
+                                              may_fail=self.tuning.all_steps(arm) if arm.tune and trial is None else []))
         return self.runs[folder]
 
     def start(self, arm, seed):

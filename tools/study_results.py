@@ -5,8 +5,8 @@ import os
 
 from run_files import metrics, newest_results, trained
 from step_runner import fail
-from study_protocol import split_weights
-from study_statistics import bootstrap, holm, interval, p_value
+from study_arms import split_weights
+from study_statistics import bootstrap, bootstrap_shared, holm, interval, p_value
 from study_tuning import effective_config, has_method, trains_backbone
 
 RESAMPLES = 10000
@@ -79,27 +79,26 @@ class Results:
 
     def contrast(self, pair, outcome, primary):
         sides = [split_weights(name, outcome["weights"]) for name in pair]
-        counts = [self.counts(sides, outcome, seed) for seed in self.seeds]
-        per_seed = [None if c is None else (c[0] - c[2]) / sum(c) for c in counts]
+        differences = [self.differences(sides, outcome, seed) for seed in self.seeds]
+        per_seed = [None if d is None else sum(d.values()) / len(d) for d in differences]
         known = [value for value in per_seed if value is not None]
         found = {"a": "/".join(sides[0]), "b": "/".join(sides[1]), "outcome": f"{outcome['task']}, {outcome['filter']}",
                  "split": outcome["split"], "primary": primary, "per_seed": per_seed, "difference": None, "interval": None,
                  "p": None, "p_holm": None}
         if known:
-            means = bootstrap([c for c in counts if c is not None], RESAMPLES)
+            means = resampled([d for d in differences if d is not None])
             found.update(difference=sum(known) / len(known), interval=interval(means), p=p_value(means))
         return found
 
-    def counts(self, sides, outcome, seed):
-        """Questions that a alone gets right, that both or neither, that b alone; None where a side failed."""
+    def differences(self, sides, outcome, seed):
+        """{question: a right less b right}; None where a side failed."""
         steps = [self.plan.results[arm, weights, outcome["split"], seed] for arm, weights in sides]
         if any(step.failure() for step in steps):
             return None
         a, b = (self.answers(step.path, outcome["task"], outcome["filter"]) for step in steps)
         if a.keys() != b.keys():
             fail(3, f"{steps[0].path} and {steps[1].path} do not hold the same questions")
-        differences = [a[question] - b[question] for question in a]
-        return differences.count(1), differences.count(0), differences.count(-1)
+        return {question: a[question] - b[question] for question in a}
 
     def answers(self, folder, task, name):
         """{question: 1 if right}"""
@@ -111,6 +110,14 @@ class Results:
 
 
 RUN_KEYS = ["validation_loss", "train_loss", "flops", "training_s", "steps"]
+
+
+def resampled(differences):
+    """Of each seed {question: difference}: questions are drawn for every seed apart, or once where all have the same."""
+    if len(differences) > 1 and all(d.keys() == differences[0].keys() for d in differences):
+        return bootstrap_shared([[d[question] for question in differences[0]] for d in differences], RESAMPLES)
+    values = [list(d.values()) for d in differences]
+    return bootstrap([(v.count(1), v.count(0), v.count(-1)) for v in values], RESAMPLES)
 
 
 def run_values(rows, weights):

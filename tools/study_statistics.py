@@ -42,6 +42,22 @@ def bootstrap(counts, resamples=10000, seed=0):
     return sorted(sum(drawn[at:at + draws]) / draws for at in range(0, len(drawn), draws))
 
 
+def bootstrap_shared(differences, resamples=10000, seed=0):
+    """The same where all seeds have the same questions, which are then drawn once for all drawn seeds. differences[seed]
+    [question]: -1, 0 or 1. The mean over drawn questions is drawn from the normal distribution of its variance, which
+    hundreds of questions warrant."""
+    chance, seeds, questions = random.Random(seed), len(differences), len(differences[0])
+    means = [sum(of_seed) / questions for of_seed in differences]
+    covariance = [[sum(map(operator.mul, a, b)) / questions - x * y for b, y in zip(differences, means)]
+                  for a, x in zip(differences, means)]
+    found = []
+    for _ in range(resamples):
+        drawn = chance.choices(range(seeds), k=seeds)
+        variance = sum(covariance[a][b] for a in drawn for b in drawn) / questions
+        found.append((sum(means[one] for one in drawn) + chance.gauss(0, 1) * max(0.0, variance) ** 0.5) / seeds)
+    return sorted(found)
+
+
 def interval(means, confidence=0.95):
     """Percentiles of the sorted means."""
     tail = (1 - confidence) / 2

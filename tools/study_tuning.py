@@ -1,6 +1,5 @@
 """Settings of an arm: its config, the study's and its own, and those that tuning chose."""
 import json
-import math
 import os
 import statistics
 
@@ -44,48 +43,37 @@ def trains_backbone(config):
 
 
 class Tuning:
-    """steps[arm]: for each trial its step of every tuning seed."""
+    """steps[arm]: for each trial its step of every tuning seed. records: whether tuning.json is written."""
 
-    def __init__(self, protocol, out, writes):
-        self.protocol, self.writes, self.steps, self.file = protocol, writes, {}, os.path.join(out, "tuning.json")
+    def __init__(self, protocol, out, records):
+        self.protocol, self.records, self.file = protocol, records, os.path.join(out, "tuning.json")
+        self.steps, self.found = {}, {}
         self.by = protocol.tuning.get("by", "validation_loss")
+        self.best = min if self.by == "validation_loss" else max
 
     def all_steps(self, arm):
         return [step for steps in self.steps[arm.name] for step in steps]
 
-    def value(self, steps):
-        """Of a trial: the best validation of each seed, averaged; NaN where a seed failed."""
-        values = []
-        for step in steps:
-            rows = [] if step.failure() else [row[self.by] for row in metrics(step.path) if self.by in row]
-            values.append((min if self.by == "validation_loss" else max)(rows) if rows else math.nan)
-        return statistics.mean(values)
-
-    def values(self, arm):
-        return [self.value(steps) for steps in self.steps[arm.name]]
-
     def chosen(self, arm):
-        """Of equal trials the first. All trials must be settled."""
-        values = self.values(arm)
-        numbers = [number for number, value in enumerate(values) if not math.isnan(value)]
-        if not numbers:
-            fail(NUMERICAL_STOP, f"every trial of {arm.name} failed")
-        sign = 1 if self.by == "validation_loss" else -1
-        if self.writes:
-            self.write()
-        return arm.trials()[min(numbers, key=lambda number: sign * values[number])]
+        """The settings of the best trial, of equal ones the first. All its trials must be settled."""
+        if arm.name not in self.found:
+            values = [self.value(steps) for steps in self.steps[arm.name]]
+            known = [value for value in values if value is not None]
+            if not known:
+                fail(NUMERICAL_STOP, f"every trial of {arm.name} failed")
+            trials = [{"settings": settings, self.by: value} for settings, value in zip(arm.trials(), values)]
+            self.found[arm.name] = {"chosen": arm.trials()[values.index(self.best(known))], "trials": trials}
+            if self.records:
+                self.record()
+        return self.found[arm.name]["chosen"]
 
-    def write(self):
-        """Of the arms whose trials are all settled."""
-        arms = {}
-        for name in self.steps:
-            arm = self.protocol.arms[name]
-            if all(step.is_settled() for step in self.all_steps(arm)):
-                values = [None if math.isnan(value) else value for value in self.values(arm)]
-                trials = [{"settings": settings, self.by: value} for settings, value in zip(arm.trials(), values)]
-                known = [value for value in values if value is not None]
-                best = (min if self.by == "validation_loss" else max)(known) if known else None
-                arms[name] = {"trials": trials, "chosen": arm.trials()[values.index(best)] if known else None}
+    def value(self, steps):
+        """Of a trial: the best validation at each seed, averaged; None where a seed failed."""
+        if any(step.failure() for step in steps):
+            return None
+        return statistics.mean(self.best(row[self.by] for row in metrics(step.path) if self.by in row) for step in steps)
+
+    def record(self):
         with open(self.file + ".partial", "w", encoding="utf-8") as file:
-            json.dump({"by": self.by, "seeds": self.protocol.tuning["seeds"], "arms": arms}, file, indent=1)
+            json.dump({"by": self.by, "seeds": self.protocol.tuning["seeds"], "arms": self.found}, file, indent=1)
         os.replace(self.file + ".partial", self.file)

@@ -11,7 +11,6 @@ except ImportError:
             "or pip install pyyaml")
 
 FREE = "FREE"  # a mapping of any keys to scalars or lists, such as settings of bt-train
-TEXT = (str, int, float, bool)
 
 
 class Loader(yaml.SafeLoader):
@@ -27,9 +26,10 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-for tag, pattern, first in (("bool", r"true|false", "tf"), ("null", r"~|null|", "~n"), ("int", r"[-+]?[0-9]+", "-+0123456789"),
+for tag, pattern, first in (("bool", "true|false", "tf"), ("null", "~|null|", ["~", "n", ""]),
+                            ("int", "[-+]?[0-9]+", "-+0123456789"),
                             ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789")):
-    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"), list(first) + [""] * (tag == "null"))
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"(?:{pattern})$"), list(first))
 
 
 def parse(text, source):

@@ -3,9 +3,10 @@
 
 facts     relative links and their headings exist, the tree of README.md and its table of methods are complete, config keys exist
 commands  every block that begins with ```sh test runs, in the order of PAGES, in the empty folder WORK
-configs   bt-train --dry-run accepts every file below configs/
+configs   bt-train --dry-run accepts every file below configs/, tools/study.py --dry-run those in configs/studies
 
-BIN is the folder of the built programs. Commands run as they stand, but bt-train makes four small steps.
+BIN is the folder of the built programs. Commands run as they stand, but bt-train makes four small steps unless they
+set their number.
 """
 
 import json
@@ -86,10 +87,14 @@ def folder_for_commands(source, bin_folder, work):
     (work / "bin").mkdir(parents=True)
     for name in ("configs", "tools"):
         (work / name).symlink_to(source / name)
+    (work / ".venv/bin").mkdir(parents=True)
+    own = source / ".venv/bin/python3"
+    (work / ".venv/bin/python3").write_text(f'#!/bin/sh\nexec "{own if own.exists() else sys.executable}" "$@"\n')
+    (work / ".venv/bin/python3").chmod(0o755)
     for program in sorted(bin_folder.glob("bt-*")):
-        arguments = f'"$@" {SHORT_RUN}' if program.name == "bt-train" else '"$@"'
+        short = f'config=$1\nshift\nset -- "$config" {SHORT_RUN} "$@"\n' if program.name == "bt-train" else ""
         wrapper = work / "bin" / program.name
-        wrapper.write_text(f'#!/bin/sh\nexec "{program}" {arguments}\n')
+        wrapper.write_text(f'#!/bin/sh\n{short}exec "{program}" "$@"\n')
         wrapper.chmod(0o755)
     return dict(os.environ, PATH=f"{work / 'bin'}{os.pathsep}{os.environ['PATH']}", OMP_NUM_THREADS="1",
                 PYTHONDONTWRITEBYTECODE="1")
@@ -138,11 +143,14 @@ def stand_ins(work, environment):
 def check_configs(source, bin_folder, work):
     environment = folder_for_commands(source, bin_folder, work)
     overrides = stand_ins(work, environment)
-    configs = sorted(path for path in (source / "configs").rglob("*.yaml") if path.parent.name != "studies")
+    configs = sorted((source / "configs").rglob("*.yaml"))
     for config in configs:
         text, name = config.read_text(), config.relative_to(source)
         if not text.startswith("# "):
             errors.append(f"{name}: does not begin with a comment that says what it is")
+        if config.parent.name == "studies":
+            run(f".venv/bin/python3 tools/study.py {name} --out unused --dry-run", work, environment, str(name))
+            continue
         from_folder = re.search(r"^  path:", text, flags=re.M)
         model = "model.path=backbone/final" if from_folder else "model.tokenizer=tokenizer"
         arguments = " ".join(f"'{override}'" for override in [*overrides, model])

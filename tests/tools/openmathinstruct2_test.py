@@ -1,7 +1,9 @@
 """tools/data/openmathinstruct2.py: which rows are chosen, and what bad files end in."""
 import random
 
-from tool_support import ToolTest, main
+from tool_support import ToolTest, main, need
+
+need("pyarrow")
 
 
 def row(problem, solution=0, answer="7", source="augmented_math"):
@@ -102,4 +104,4 @@ class OpenMathInstruct2(ToolTest):
         self.assert_fails(6, ["nowhere"], "a.parquet", "--out", "nowhere/train.jsonl", "--rows", 1)
 
 
-main(needs_pyarrow=True)
+main()

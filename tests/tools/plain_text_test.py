@@ -4,8 +4,9 @@ import json
 import random
 import sys
 
-from tool_support import TOOLS, ToolTest, main
+from tool_support import TOOLS, ToolTest, main, need
 
+need("pyarrow")
 sys.path.insert(0, str(TOOLS / "data"))
 from selection import Smallest  # noqa: E402
 
@@ -85,4 +86,4 @@ class PlainText(ToolTest):
         self.assertEqual(self.files(), ["a.jsonl"])
 
 
-main(needs_pyarrow=True)
+main()

@@ -1,4 +1,5 @@
 """What the tests of the Python tools share."""
+import importlib.util
 import json
 import os
 import pathlib
@@ -47,11 +48,12 @@ class ToolTest(unittest.TestCase):
         return sorted(path.name for path in self.folder.iterdir())
 
 
-def main(needs_pyarrow=False):
-    try:
-        if needs_pyarrow:
-            import pyarrow  # noqa: F401
-    except ImportError:
-        print("no pyarrow in", sys.executable, "(tools/setup puts it into .venv)")
+def need(module):
+    """Skips the tests where the Python that runs them lacks a module of .venv."""
+    if importlib.util.find_spec(module) is None:
+        print(f"no {module} in", sys.executable, "(tools/setup puts it into .venv)")
         sys.exit(77)
+
+
+def main():
     unittest.main()
