@@ -18,6 +18,7 @@ class Results:
     def __init__(self, plan):
         self.plan, self.protocol, self.right = plan, plan.protocol, {}
         self.seeds = [seed for seed in self.protocol.seeds if self.is_settled(seed)]
+        self.scores = self.all_scores()
         self.rows = [row for arm in self.protocol.arms.values() for row in self.rows_of(arm)] if self.seeds else []
         self.contrasts = self.all_contrasts() if self.seeds else []
 
@@ -31,7 +32,7 @@ class Results:
                 results = [self.result(arm.name, weights, split, seed) for seed in self.seeds]
                 failed = [seed for seed, result in zip(self.seeds, results) if result is None]
                 parameters = self.parameters(arm, next(filter(None, results), None))
-                for task, name in self.scores_of(results):
+                for task, name in self.scores:
                     row = {"arm": arm.name, "weights": weights, "split": split, "task": task, "filter": name,
                            "accuracy": [result and accuracy(result, task, name) for result in results], "failed": failed}
                     yield {**row, **{key: [run.get(key) for run in runs] for key in RUN_KEYS}, **parameters}
@@ -41,10 +42,13 @@ class Results:
         step = self.plan.results[arm, weights, split, seed]
         return None if step.failure() else newest_results(step.path)
 
-    @staticmethod
-    def scores_of(results):
-        result = next(filter(None, results), {"results": {}})
-        return [(task, name) for task, scores in result["results"].items() for name in scores["bt"]["filters"]]
+    def all_scores(self):
+        """Every (task, filter) that some arm has a result for, or, where all failed, that the protocol names."""
+        results = [self.result(*key) for key in self.plan.results if key[3] in self.seeds]
+        found = {(task, name): None for result in filter(None, results) for task, scores in result["results"].items()
+                 for name in scores["bt"]["filters"]}
+        named = filter(None, [self.protocol.primary, *self.protocol.outcomes])
+        return list(found) or list(dict.fromkeys((outcome["task"], outcome["filter"]) for outcome in named))
 
     def run_values(self, arm, weights, seed):
         folder = self.plan.folder(seed, "train", arm.name)

@@ -324,7 +324,8 @@ class Failures(StudyTest):
         self.write(protocol([SFT, BT, "lora: {config: sft.yaml, match: {arm: bt, by: samples}}"]))
         _, calls = self.study(FAKE_NAN="train/sft run.seed")
         self.assertEqual(len(calls), 1)
-        self.assertEqual([row["failed"] for row in self.result()["rows"]], [])
+        self.assertEqual([(row["arm"], row["failed"]) for row in self.result()["rows"]],
+                         [("sft", [0]), ("bt", [0]), ("lora", [0])])
         self.assertEqual(self.result()["contrasts"][0]["difference"], None)
 
 
