@@ -39,7 +39,8 @@ DatasetSpec DataOptions::spec(const std::vector<std::string>& files) const {
 }
 
 void TrainOptions::fields(OptionFields& f) {
-  f.field("steps", steps, {.help = "optimiser steps; or give epochs", .min = 1});
+  f.field("steps", steps,
+          {.help = "optimiser steps; or give epochs; 0: for a method without parameters alone", .min = 0});
   f.field("epochs", epochs, {.help = "passes over the training data; 1 where steps is absent too", .min = 0});
   f.field("batch_size", batch_size, {.help = "sequences of one forward pass", .min = 1, .max = 1 << 20});
   f.field("accumulate", accumulate, {.help = "forward passes of one step", .min = 1, .max = 1 << 20});

@@ -110,6 +110,8 @@ void Decoding::admit(const std::vector<DecodingRequest>& requests) {
     slot.live = true;
     slot.request = request;
     slot.scanner.emplace(state.table, state.trigger, state.eos_ids);
+    if (state.effects.steer != nullptr)
+      slot.steered.emplace(state.effects.steer->places(), state.table, state.trigger, state.eos_ids);
     walks.push_back(make_walk(at, prompt_cuts(slot, state.trigger), prompt, state.trigger.lag));
   }
   while (!walks.empty()) {
@@ -118,9 +120,10 @@ void Decoding::admit(const std::vector<DecodingRequest>& requests) {
     for (PromptWalk& walk : walks) {
       const std::vector<int32_t>& prompt = state.slots[static_cast<size_t>(walk.slot)].request.prompt;
       const int64_t end = walk.ends[walk.next++];
-      chunks.push_back({walk.slot, {prompt.begin() + walk.fed, prompt.begin() + end}});
+      const bool is_cut = std::binary_search(walk.cuts.begin(), walk.cuts.end(), end);
+      chunks.push_back({walk.slot, {prompt.begin() + walk.fed, prompt.begin() + end}, is_cut});
       walk.fed = end;
-      if (std::binary_search(walk.cuts.begin(), walk.cuts.end(), end)) acting.push_back(walk.slot);
+      if (is_cut) acting.push_back(walk.slot);
     }
     state.feed(chunks);
     state.land_rewrites();
@@ -181,12 +184,12 @@ std::vector<SlotReport> Decoding::step() {
     } else if (slot.generated >= slot.request.max_new_tokens) {
       report.finish = Finish::length;
     } else {
-      chunks.push_back({live[i].slot, {chosen[i]}});
-      if (state.asks == Asks::entropy) {
-        slot.unjudged = chosen[i];
-      } else if (slot.scanner->push(chosen[i], surprise[i])) {
-        (state.trigger.before_boundary_token ? act_before : act_after).push_back(live[i].slot);
-      }
+      // What an entropy decides is known once the token has been fed.
+      const bool acts = state.asks != Asks::entropy && slot.scanner->push(chosen[i], surprise[i]);
+      const bool is_before = state.trigger.before_boundary_token;
+      if (state.asks == Asks::entropy) slot.unjudged = chosen[i];
+      chunks.push_back({live[i].slot, {chosen[i]}, acts && !is_before});
+      if (acts) (is_before ? act_before : act_after).push_back(live[i].slot);
     }
     reports.push_back(report);
   }

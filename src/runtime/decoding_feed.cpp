@@ -106,11 +106,17 @@ at::Tensor inputs(const Decoding::State& state, const at::Tensor& id_n) {
       .index_copy(0, latent_n, state.latents_MC.index_select(0, -1 - id_n.index_select(0, latent_n)));
 }
 
-// 1 for tokens of slots that have had an event, [n, 1].
-at::Tensor after_boundary(const Decoding::State& state, const std::vector<Chunk>& chunks, const at::Tensor& x_nC) {
+// 1 for tokens that the method steers, [n, 1].
+at::Tensor steered(std::vector<Slot>& slots, const std::vector<Chunk>& chunks, const at::Tensor& x_nC) {
   std::vector<int64_t> flags;
-  for (const Chunk& chunk : chunks)
-    flags.insert(flags.end(), chunk.ids.size(), state.slots[static_cast<size_t>(chunk.slot)].events > 0 ? 1 : 0);
+  for (const Chunk& chunk : chunks) {
+    Slot& slot = slots[static_cast<size_t>(chunk.slot)];
+    const bool acted = slot.events > 0 && slot.previous_cut == slot.tokens;
+    for (size_t s = 0; s < chunk.ids.size(); ++s) {
+      const bool is_last = s + 1 == chunk.ids.size();
+      flags.push_back(slot.steered->push(chunk.ids[s], acted && s == 0, chunk.acts_behind && is_last) ? 1 : 0);
+    }
+  }
   return to_tensor(flags, x_nC.device()).to(x_nC.scalar_type()).unsqueeze(1);
 }
 
@@ -121,13 +127,13 @@ void Decoding::State::feed(const std::vector<Chunk>& chunks) {
   const Batch batch = make_batch(chunks, slots, ring, decoder.embedding.device());
   const Rotary angles = rotary(decoder.config, batch.position_n, decoder.embedding.scalar_type());
   at::Tensor x_nC = inputs(*this, batch.id_n);
-  const at::Tensor steer_n1 = effects.steer != nullptr ? after_boundary(*this, chunks, x_nC) : at::Tensor();
+  const at::Tensor steer_n1 = effects.steer != nullptr ? steered(slots, chunks, x_nC) : at::Tensor();
   for (int64_t layer = 0; layer < decoder.config.layers; ++layer) {
     if (effects.steer != nullptr) {
       std::vector<at::Tensor> own;
       for (const at::Tensor& parameter : parameters) own.push_back(parameter.narrow(0, layer, 1));
       const at::Tensor direction = effects.steer->direction_K(layer, own);
-      if (direction.defined()) x_nC = x_nC + steer_n1 * direction;
+      if (direction.defined()) x_nC = x_nC + steer_n1 * direction.to(x_nC.scalar_type());
     }
     const Qkv qkv = project_qkv(decoder, layer, x_nC, angles);
     cache.append_(layer, batch.slot_n, batch.offset_n, batch.position_n, qkv.k_NGD, qkv.v_NGD);

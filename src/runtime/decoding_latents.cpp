@@ -83,7 +83,7 @@ void Decoding::State::roll_out(const std::vector<int64_t>& at_slots) {
     std::vector<Chunk> latents;
     for (size_t e = 0; e < at_slots.size(); ++e) {
       hidden.push_back(slots[static_cast<size_t>(at_slots[e])].hidden_K);
-      latents.push_back({at_slots[e], {-1 - static_cast<int32_t>(e)}});
+      latents.push_back({at_slots[e], {-1 - static_cast<int32_t>(e)}, false});
     }
     latents_MC = effects.append->latent_RK(at::stack(hidden), shared).to(decoder.embedding.scalar_type());
     feed(latents);
@@ -118,7 +118,7 @@ void Decoding::State::feed_latents(const std::vector<int64_t>& at_slots) {
   latents_MC = latents_MC.to(decoder.embedding.scalar_type());
   std::vector<Chunk> latents;
   for (size_t e = 0; e < at_slots.size(); ++e) {
-    Chunk chunk{at_slots[e], {}};
+    Chunk chunk{at_slots[e], {}, false};
     const int64_t first = from_cache ? static_cast<int64_t>(e) * append.count() : 0;
     for (int64_t m = 0; m < append.count(); ++m) chunk.ids.push_back(static_cast<int32_t>(-1 - first - m));
     latents.push_back(std::move(chunk));

@@ -9,6 +9,7 @@
 
 #include "bt/model/kv_cache.h"
 #include "bt/runtime/decoding.h"
+#include "steered_tokens.h"
 
 namespace bt {
 
@@ -43,12 +44,14 @@ struct Slot {
   std::optional<int32_t> unjudged;  // the token last fed, where the prediction after it may be a boundary
   std::optional<PendingLatents> pending;
   std::optional<PendingRewrite> pending_rewrite;
+  std::optional<SteeredTokens> steered;  // of a steering method
 };
 
 // Tokens of one slot to run through the decoder; ids below 0 are latents.
 struct Chunk {
   int64_t slot = 0;
   std::vector<int32_t> ids;
+  bool acts_behind = false;  // the method acts after the last of them
 };
 
 struct Decoding::State {

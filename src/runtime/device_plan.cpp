@@ -98,6 +98,16 @@ void fill_rows(const Plan& plan, const std::vector<int64_t>& packed_of, DevicePl
   out.source_B = to_tensor(source, device);
 }
 
+void fill_steered(const Plan& plan, const std::vector<int64_t>& plan_index, DevicePlan& out, at::Device device) {
+  std::vector<int64_t> steered;
+  for (const int64_t at : plan_index) steered.push_back(plan.steered[static_cast<size_t>(at)]);
+  for (const Segment& segment : plan.segments) {
+    const auto begin = plan.steered.begin() + segment.begin, end = plan.steered.begin() + segment.end;
+    if (segment.depth == 0 && std::find(begin, end, uint8_t{1}) != end) out.steers_prompt = true;
+  }
+  out.steered_N = to_tensor(steered, device).to(at::kBool);
+}
+
 // Ids, positions and targets in packed order; returns the packed index of every plan token.
 std::vector<int64_t> fill_tokens(const Plan& plan, DevicePlan& out, at::Device device) {
   std::vector<int64_t> ids, positions, plan_index, packed_of(plan.ids.size()), supervised, target, depth;
@@ -119,6 +129,7 @@ std::vector<int64_t> fill_tokens(const Plan& plan, DevicePlan& out, at::Device d
   out.id_N = to_tensor(ids, device);
   out.position_N = to_tensor(positions, device);
   out.plan_index_N = to_tensor(plan_index, device);
+  if (!plan.steered.empty()) fill_steered(plan, plan_index, out, device);
   out.supervised_M = to_tensor(supervised, device);
   out.target_M = to_tensor(target, device);
   out.supervised_depth_M = to_tensor(depth, device);

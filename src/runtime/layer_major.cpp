@@ -119,7 +119,9 @@ Hidden layer_major(const Pass& pass) {
        live = make_part(pass, pass.plan.live_begin, pass.plan.tokens);
   Hidden out;
   for (int64_t layer = 0; layer < pass.decoder.config.layers; ++layer) {
-    if (!live.empty()) live.x_NC = pass.steered(live.x_NC, layer);
+    for (Part* part : {&prompt, &live}) {
+      if (!part->empty()) part->x_NC = pass.steered(part->x_NC, layer, part->begin);
+    }
     const Qkv prompt_qkv = project(pass, layer, prompt), live_qkv = project(pass, layer, live);
     LayerOutput attended = pass.options.bptt_steps == 1 ? truncated_layer(pass, layer, prompt_qkv, live_qkv)
                                                         : differentiable_scan(pass, layer, prompt_qkv, live_qkv);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bt/data/splice.h"
+#include "steered_tokens.h"
 
 namespace bt {
 namespace {
@@ -64,6 +65,7 @@ Plan plan_for(const Method* method, const std::vector<Example>& batch, const Bou
               const TriggerOptions& trigger, const std::vector<int32_t>& eos_ids) {
   const Effects effects = method != nullptr ? method->effects() : Effects{};
   Plan plan = make_plan(batch, table, effects.any() ? trigger : never(trigger), eos_ids);
+  if (effects.steer != nullptr) plan.steered = steered_tokens(plan, effects.steer->places(), table, trigger, eos_ids);
   if (effects.append == nullptr) return plan;
   return with_latents(plan, splice_of(*effects.append, effects.append->count(), trigger));
 }

@@ -22,8 +22,8 @@ struct Pass {
   // Embeddings of packed tokens [begin, end); ids below 0 are the method's latents: `latents_nC` in packed order where
   // they are computed in the pass, else the known ones.
   at::Tensor inputs_NC(int64_t begin, int64_t end, const at::Tensor& latents_nC = {}) const;
-  // The residual stream of tokens after a boundary as it enters a layer.
-  at::Tensor steered(const at::Tensor& x_NC, int64_t layer) const;
+  // The residual stream of packed tokens [begin, …) as it enters a layer.
+  at::Tensor steered(const at::Tensor& x_NC, int64_t layer, int64_t begin) const;
   bool cut_at(int64_t boundary) const;  // truncation: is the cache cut from the graph here?
   const at::Tensor* replayed(int64_t layer, int64_t depth) const;
 };

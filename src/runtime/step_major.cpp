@@ -55,7 +55,7 @@ Hidden step_major(const Pass& pass) {
     if (depth > 0 && appends_recurrently(pass.method)) latents_nC = latents_before(pass, depth, hidden.back());
     at::Tensor x_NC = pass.inputs_NC(at_depth.token_begin, at_depth.token_end, latents_nC);
     for (int64_t layer = 0; layer < layers; ++layer) {
-      if (depth > 0) x_NC = pass.steered(x_NC, layer);
+      x_NC = pass.steered(x_NC, layer, at_depth.token_begin);
       const at::Tensor out_NHD =
           caches[static_cast<size_t>(layer)].attend(depth, project_qkv(pass.decoder, layer, x_NC, here));
       x_NC = finish_layer(pass.decoder, layer, x_NC, out_NHD);

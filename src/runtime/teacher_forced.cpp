@@ -56,10 +56,14 @@ at::Tensor Pass::inputs_NC(int64_t begin, int64_t end, const at::Tensor& compute
   return x_NC.index_copy(0, latent_n, latents_nC.to(x_NC.scalar_type()));
 }
 
-at::Tensor Pass::steered(const at::Tensor& x_NC, int64_t layer) const {
+at::Tensor Pass::steered(const at::Tensor& x_NC, int64_t layer, int64_t begin) const {
   if (effects.steer == nullptr) return x_NC;
+  BT_ASSERT(plan.steered_N.defined());                              // a plan of plan_for
+  if (begin < plan.live_begin && !plan.steers_prompt) return x_NC;  // nothing to record of the prompts
   const at::Tensor direction_K = effects.steer->direction_K(layer, layer_parameters(layer));
-  return direction_K.defined() ? x_NC + direction_K.to(x_NC.scalar_type()) : x_NC;
+  if (!direction_K.defined()) return x_NC;
+  const at::Tensor steered_N1 = plan.steered_N.narrow(0, begin, x_NC.size(0)).to(x_NC.scalar_type()).unsqueeze(1);
+  return x_NC + steered_N1 * direction_K.to(x_NC.scalar_type());
 }
 
 bool Pass::cut_at(int64_t boundary) const {

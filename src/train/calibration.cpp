@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
+
 #include "bt/core/error.h"
 #include "bt/ops/ops.h"
 
@@ -43,6 +45,47 @@ at::Tensor attend(const Packed& packed, const Qkv& qkv, const AttentionSpec& spe
   return out_NHD;
 }
 
+// Runs the plain decoder; `look` sees every layer's input and what the layer makes of it.
+template <class Look>
+void for_each_layer(const Decoder& decoder, const Packed& packed, const Look& look) {
+  const Rotary angles = rotary(decoder.config, packed.position_N, decoder.embedding.scalar_type());
+  at::Tensor x_NC = embed(decoder, packed.id_N);
+  for (int64_t layer = 0; layer < decoder.config.layers; ++layer) {
+    const Qkv qkv = project_qkv(decoder, layer, x_NC, angles);
+    look(layer, x_NC, qkv);
+    x_NC = finish_layer(decoder, layer, x_NC, attend(packed, qkv, decoder.attention(layer)));
+  }
+}
+
+// The stream at every text's last token, or its mean over the response: [texts, C].
+at::Tensor row_per_text(const at::Tensor& x_NC, const Packed& packed, const std::vector<Example>& texts, bool last) {
+  std::vector<at::Tensor> rows;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const int64_t end = packed.begin[i + 1], response = packed.begin[i] + texts[i].prompt_length;
+    rows.push_back(x_NC.slice(0, last ? end - 1 : std::min(response, end - 1), end).mean(0));
+  }
+  return at::stack(rows);
+}
+
+// By layer, [texts, C].
+std::vector<at::Tensor> streams(const Decoder& decoder, const std::vector<Example>& texts, bool last) {
+  constexpr size_t kTogether = 64;
+  std::vector<std::vector<at::Tensor>> parts(static_cast<size_t>(decoder.config.layers));
+  for (size_t begin = 0; begin < texts.size(); begin += kTogether) {
+    const auto at = [&](size_t index) {
+      return texts.begin() + static_cast<std::ptrdiff_t>(std::min(index, texts.size()));
+    };
+    const std::vector<Example> some(at(begin), at(begin + kTogether));
+    const Packed packed = pack(some, decoder.embedding.device());
+    for_each_layer(decoder, packed, [&](int64_t layer, const at::Tensor& x_NC, const Qkv& /*qkv*/) {
+      parts[static_cast<size_t>(layer)].push_back(row_per_text(x_NC, packed, some, last));
+    });
+  }
+  std::vector<at::Tensor> out;
+  for (const std::vector<at::Tensor>& layer : parts) out.push_back(at::cat(layer));
+  return out;
+}
+
 }  // namespace
 
 void calibrate(Method& method, const Decoder& decoder, const std::vector<Example>& examples) {
@@ -53,13 +96,20 @@ void calibrate(Method& method, const Decoder& decoder, const std::vector<Example
   if (chosen.numel() == 0) {
     fail_bad_file({.what = "no training example of two tokens to measure keys and values on", .where = "data.train"});
   }
-  const Rotary angles = rotary(decoder.config, packed.position_N, decoder.embedding.scalar_type());
-  at::Tensor x_NC = embed(decoder, packed.id_N);
-  for (int64_t layer = 0; layer < decoder.config.layers; ++layer) {
-    const Qkv qkv = project_qkv(decoder, layer, x_NC, angles);
+  for_each_layer(decoder, packed, [&](int64_t layer, const at::Tensor& /*x_NC*/, const Qkv& qkv) {
     method.calibrate(layer, qkv.k_NGD.index_select(0, chosen), qkv.v_NGD.index_select(0, chosen));
-    x_NC = finish_layer(decoder, layer, x_NC, attend(packed, qkv, decoder.attention(layer)));
-  }
+  });
+}
+
+void measure_contrast(Method& method, const Decoder& decoder, const std::vector<Example>& positive,
+                      const std::vector<Example>& negative) {
+  const auto contrast = method.contrast();
+  if (!contrast) return;
+  const at::NoGradGuard no_grad;
+  const std::vector<at::Tensor> towards = streams(decoder, positive, contrast->last_token),
+                                away = streams(decoder, negative, contrast->last_token);
+  for (int64_t layer = 0; layer < decoder.config.layers; ++layer)
+    method.measure_contrast(layer, towards[static_cast<size_t>(layer)], away[static_cast<size_t>(layer)]);
 }
 
 }  // namespace bt

@@ -53,6 +53,23 @@ void check_precomputed(const TrainingSetup& setup) {
               .next_step = "or freeze the backbone"});
 }
 
+// A method without parameters needs no steps, and only it does.
+void check_steps(const TrainingSetup& setup) {
+  const bool is_trained = setup.trains_backbone() || setup.method->parameters() != nullptr;
+  if (!is_trained || setup.options.train.steps.value_or(1) > 0) return;
+  fail_usage({.what = "a run without steps would leave the method untrained",
+              .where = "train.steps",
+              .expected = "at least 1; 0 is for methods that have nothing to train",
+              .found = "0"});
+}
+
+// As training texts, but without the end token, which all of them would share.
+Dataset load_contrast(const ExperimentOptions& options, const std::string& file, const Tokenizer& tokenizer) {
+  DatasetSpec spec = options.data.spec({file});
+  spec.add_eos = false;
+  return load_dataset(spec, tokenizer);
+}
+
 TrainingSetup open_parts(ExperimentOptions experiment, at::Device device) {
   TrainingSetup setup;
   setup.options = std::move(experiment);
@@ -69,12 +86,18 @@ TrainingSetup open_parts(ExperimentOptions experiment, at::Device device) {
     setup.method = make_method(options.method, *options.latent, {config, tensor_options, seed});
     if (setup.method->effects().any()) setup.trigger = options.trigger();
   }
+  check_steps(setup);
   if (setup.trigger.kind != "none") check_trigger(setup.trigger, setup.boundaries);
   check_precomputed(setup);
   setup.train = load_dataset(options.data.spec(options.data.train), *setup.tokenizer);
   if (!options.data.validation.empty())
     setup.validation = load_dataset(options.data.spec(options.data.validation), *setup.tokenizer);
-  for (const Dataset* data : {&setup.train, &setup.validation}) check_ids(*data, config.vocab_size);
+  if (const auto contrast = setup.method != nullptr ? setup.method->contrast() : std::nullopt) {
+    setup.positive = load_contrast(options, contrast->positive, *setup.tokenizer);
+    setup.negative = load_contrast(options, contrast->negative, *setup.tokenizer);
+  }
+  for (const Dataset* data : {&setup.train, &setup.validation, &setup.positive, &setup.negative})
+    check_ids(*data, config.vocab_size);
   setup.backbone = open_backbone(options, config, tensor_options, setup.trains_backbone());
   return setup;
 }

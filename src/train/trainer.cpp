@@ -172,8 +172,10 @@ TrainTensors Trainer::tensors() const {
 
 void Trainer::start_anew() {
   constexpr size_t kCalibrationExamples = 64;
-  if (setup_.method != nullptr)
+  if (setup_.method != nullptr) {
     calibrate(*setup_.method, setup_.decoder(), first_examples(setup_.train, kCalibrationExamples));
+    measure_contrast(*setup_.method, setup_.decoder(), setup_.positive.examples, setup_.negative.examples);
+  }
   metrics_ = std::make_unique<MetricsLog>(setup_.options.run.out, -1, setup_.options.log.tensorboard);
 }
 

@@ -153,7 +153,8 @@ def check_configs(source, bin_folder, work):
             continue
         from_folder = re.search(r"^  path:", text, flags=re.M)
         model = "model.path=backbone/final" if from_folder else "model.tokenizer=tokenizer"
-        arguments = " ".join(f"'{override}'" for override in [*overrides, model])
+        texts = [f"latent.{key}=data.jsonl" for key in ("positive", "negative") if f"\n  {key}: " in text]
+        arguments = " ".join(f"'{override}'" for override in [*overrides, model, *texts])
         run(f"'{bin_folder}/bt-train' {name} --dry-run {arguments}", work, environment, str(name))
     print(f"{len(configs)} configs")
 

@@ -42,10 +42,18 @@ class FromTrainingToText : public TrainTest, public ::testing::WithParamInterfac
 
 TEST_P(FromTrainingToText, LearnsEightProblemsIsSavedOpenedAndSpeaks) {
   const std::string config = latent_config(GetParam().latent);
-  Trainer trainer(
-      open(config, {"data.validation=[" + path("train.jsonl") + "]", "train.steps=60", "train.lr=2e-2",
-                    "train.batch_size=8", "train.accumulate=1", "train.validate_every=0", "checkpoint.every=0"}),
-      "none");
+  std::vector<std::string> settings = {"data.validation=[" + path("train.jsonl") + "]",
+                                       "train.steps=60",
+                                       "train.lr=2e-2",
+                                       "train.batch_size=8",
+                                       "train.accumulate=1",
+                                       "train.validate_every=0",
+                                       "checkpoint.every=0"};
+  if (config.find("mean_difference") != std::string::npos) {
+    settings.push_back("latent.positive=" + path("train.jsonl"));
+    settings.push_back("latent.negative=" + path("validation.jsonl"));
+  }
+  Trainer trainer(open(config, settings), "none");
   const double base = base_loss(trainer.setup());
   ASSERT_TRUE(trainer.run());
   if (GetParam().is_trained) {
@@ -91,7 +99,10 @@ INSTANTIATE_TEST_SUITE_P(
         MethodCase{"shared_pause", "{method: pause, deviation: 0.5, shared: true}"},
         MethodCase{"rollout", "{method: rollout, latents: 2}"},
         MethodCase{"frozen_rollout", "{method: rollout, latents: 2, train_backbone: false}", false},
-        MethodCase{"steer", "{method: steer}"}, MethodCase{"evict", "{method: evict, keep: 2, recent: 2}", false},
+        MethodCase{"steer", "{method: steer}"}, MethodCase{"steer_next_step", "{method: steer, places: next_step}"},
+        MethodCase{"steer_measured", "{method: steer, direction: mean_difference, measured_on: last, strength: 4}",
+                   false},
+        MethodCase{"evict", "{method: evict, keep: 2, recent: 2}", false},
         MethodCase{"dca", "{method: dca, latents: 4, ahead: 16, places: 32}"},
         MethodCase{"dca_with_adapters", "{method: dca, latents: 4, ahead: 16, places: 32, coprocessor: lora, rank: 4}"},
         MethodCase{

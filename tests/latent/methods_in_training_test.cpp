@@ -1,4 +1,5 @@
 // Methods inside the training engine: identities and gradients.
+#include "bt/runtime/method_plan.h"
 #include "bt/runtime/teacher_forced.h"
 #include "latent/latent_test_support.h"
 
@@ -10,21 +11,24 @@ using testing::tiny_method;
 
 class InTraining : public ::testing::TestWithParam<std::string> {
  protected:
-  DevicePlan plan(uint64_t seed = 3) const {
-    return to_device(make_plan(testing::random_batch(seed), testing::tiny_table(), {}, {testing::kEos}), at::kCPU);
+  static DevicePlan plan(const Method* method) {
+    return to_device(plan_for(method, testing::random_batch(3), testing::tiny_table(), {}, {testing::kEos}), at::kCPU);
   }
   at::Tensor logits(const Method* method, Order order = Order::layer_major) const {
-    return teacher_forced(backbone_.decoder, method, plan_, {.order = order, .keep_logits = true}).logits_MV;
+    // Packed by the same cuts with and without the method, so that the logits' order is the same.
+    const auto cuts = tiny_method("steer");
+    const DevicePlan cut = plan(cuts.get());
+    return teacher_forced(backbone_.decoder, method, cut, {.order = order, .keep_logits = true}).logits_MV;
   }
 
   Backbone backbone_ = testing::tiny_backbone(testing::tiny_config(), false);
-  DevicePlan plan_ = plan();
 };
 
 TEST_P(InTraining, EveryParameterHasAGradient) {
   const auto method = tiny_method(GetParam());
   testing::perturb(*method);
-  teacher_forced(backbone_.decoder, method.get(), plan_, {}).loss.backward();
+  const DevicePlan cut = plan(method.get());
+  teacher_forced(backbone_.decoder, method.get(), cut, {}).loss.backward();
   const ParameterStore& store = *method->parameters();
   for (const ParameterInfo& info : store.infos()) {
     for (int64_t layer = 0; layer < std::max<int64_t>(info.layers, 1); ++layer) {

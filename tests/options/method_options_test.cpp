@@ -48,6 +48,14 @@ TEST(MethodOptions, AMethodIsRegisteredOnce) {
   EXPECT_THROW(register_method_options("bt", "again", nullptr), std::logic_error);
 }
 
+TEST(SteerOptions, AMeasuredDirectionHasTwoSetsOfTextsAndALearnedOneNone) {
+  const auto error = [](const std::string& yaml) { return usage_error([&] { read_method("steer", yaml); }); };
+  EXPECT_THAT(error("{direction: mean_difference, negative: b.jsonl}"), HasSubstr("latent.positive"));
+  EXPECT_THAT(error("{direction: mean_difference, positive: a.jsonl}"), HasSubstr("latent.negative"));
+  EXPECT_THAT(error("{negative: b.jsonl}"), HasSubstr("latent.negative"));
+  read_method("steer", "{direction: mean_difference, positive: a.jsonl, negative: b.jsonl}");
+}
+
 TEST(RowChoiceOptions, KeysThatContradictEachOtherAreRefused) {
   const auto refused = [](const std::string& method, const std::string& yaml, const std::string& key) {
     const auto options = make_method_options(method);

@@ -23,9 +23,9 @@ struct Case {
   std::string name, method = "bt";
   bool before_newline = false, inside_prompt = false, at_prompt_end = true;
   double softcap = 0;
-  int64_t attention_window = 0, slots = 3;
+  int64_t attention_window = 0, slots = 3, max_calls = 0;
   std::string window = "step";
-  std::string yaml;  // more options of the processor
+  std::string yaml;  // more options of the method
   std::string trigger = "newline";
   int64_t lag = 0;
 };
@@ -67,6 +67,7 @@ std::unique_ptr<Method> make(const Case& c, const ModelConfig& config) {
   }
   if (c.method == "steer") {
     SteerOptions options;
+    read_options(parse_yaml(c.yaml, c.name), options);
     auto method = make_method("steer", options, context);
     method->parameters()->flat().copy_(at::arange(method->parameters()->count(), at::kDouble).sin() * 0.1);
     return method;
@@ -92,6 +93,7 @@ class Decode : public ::testing::TestWithParam<Case> {
     trigger_.inside_prompt = c.inside_prompt;
     trigger_.at_prompt_end = c.at_prompt_end;
     trigger_.lag = c.lag;
+    trigger_.max_calls = c.max_calls;
     batch_ = testing::random_batch(17, {.sequences = 7});
     trigger_.kind = c.trigger;
     if (asks_model(trigger_)) ask_live();
@@ -206,7 +208,22 @@ INSTANTIATE_TEST_SUITE_P(
         Case{.name = "one_slot", .slots = 1}, Case{.name = "mean_shift", .method = "mean_shift"},
         Case{.name = "evict", .method = "evict"},
         Case{.name = "evict_window", .method = "evict", .attention_window = 6},
-        Case{.name = "steer", .method = "steer"}, Case{.name = "pause", .method = "pause"},
+        Case{.name = "steer", .method = "steer"},
+        Case{.name = "steer_before", .method = "steer", .before_newline = true, .inside_prompt = true},
+        Case{.name = "steer_boundary_token", .method = "steer", .yaml = "places: boundary_token"},
+        Case{.name = "steer_boundary_token_before",
+             .method = "steer",
+             .before_newline = true,
+             .inside_prompt = true,
+             .yaml = "places: boundary_token"},
+        Case{.name = "steer_next_step", .method = "steer", .inside_prompt = true, .yaml = "places: next_step"},
+        Case{.name = "steer_next_step_of_two_calls", .method = "steer", .max_calls = 2, .yaml = "places: next_step"},
+        Case{.name = "steer_next_step_of_the_prompt_before",
+             .method = "steer",
+             .before_newline = true,
+             .max_calls = 1,
+             .yaml = "{places: next_step, layers: [1]}"},
+        Case{.name = "pause", .method = "pause"},
         Case{.name = "shared_pause", .method = "pause", .yaml = "shared: true"},
         Case{.name = "pause_before", .method = "pause", .before_newline = true},
         Case{.name = "rollout", .method = "rollout"},

@@ -8,6 +8,7 @@
 #include "bt/latent/saved_method.h"
 #include "bt/model/fingerprint.h"
 #include "bt/text/json_lines.h"
+#include "bt/train/calibration.h"
 #include "train/train_test_support.h"
 
 namespace bt {
@@ -349,6 +350,86 @@ TEST_F(TrainerTest, MetricsThatCannotBeWrittenAreAnIoError) {
   Trainer trainer(open(sft_config()), "none");
   std::filesystem::create_directories(path("run/metrics.jsonl"));
   EXPECT_EQ(error_of([&] { trainer.run(); }).code(), ExitCode::io);
+}
+
+// The stream that enters layer 1, of one text by itself.
+at::Tensor stream_of(const Decoder& decoder, const Example& text, bool last) {
+  struct Listener final : Method {
+    explicit Listener(bool last_in) : last_token(last_in) {}
+    std::string_view name() const override { return "listener"; }
+    std::optional<ContrastTexts> contrast() const override { return ContrastTexts{"", "", last_token}; }
+    void measure_contrast(int64_t layer, const at::Tensor& positive_RC, const at::Tensor&) override {
+      if (layer == 1) row = positive_RC[0];
+    }
+    bool last_token;
+    at::Tensor row;
+  } listener(last);
+  measure_contrast(listener, decoder, {text}, {text});
+  return listener.row;
+}
+
+// Steering towards short problems, away from long ones.
+std::string measured_steering(const std::string& folder, const char* measured_on) {
+  return "{method: steer, direction: mean_difference, strength: 3, layers: [1], measured_on: " +
+         std::string(measured_on) + ", positive: " + folder + "/train.jsonl, negative: " + folder +
+         "/validation.jsonl}";
+}
+
+TEST_F(TrainerTest, AMethodWithoutParametersIsMeasuredValidatedAndSavedWithoutSteps) {
+  make_model();
+  const std::string config = latent_config(measured_steering(folder_, "response"));
+  Trainer trainer(open(config, {"train.steps=0", "run.dtype=float64"}), "none");
+  ASSERT_TRUE(trainer.run());
+  EXPECT_EQ(trainer.state().step, 0);
+  ASSERT_TRUE(trainer.state().best_loss.has_value());
+
+  const TrainingSetup again = open(config, {"run.dtype=float64"});
+  const double plain = [&] {
+    const Trainer untouched(open(latent_config("{method: steer}"), {"run.out=" + path("plain"), "run.dtype=float64"}),
+                            "none");
+    return untouched.validate().loss;
+  }();
+  EXPECT_GT(std::abs(*trainer.state().best_loss - plain), 1e-6);
+  const SavedMethod saved = load_saved_method(
+      path("run/final"), {path("model"), again.decoder().config, again.tokenizer->fingerprint(), again.backbone_sha256},
+      again.decoder().options());
+  const at::Tensor direction = trainer.setup().method->effects().steer->direction_K(1, {});
+  EXPECT_GT(direction.abs().max().item<double>(), 0);
+  EXPECT_TRUE(at::equal(saved.method->effects().steer->direction_K(1, {}), direction));
+  EXPECT_FALSE(saved.method->effects().steer->direction_K(0, {}).defined());
+}
+
+TEST_F(TrainerTest, AMeasuredDirectionIsTheDifferenceOfMeansTimesItsStrength) {
+  make_model();
+  for (const char* measured_on : {"response", "last"}) {
+    Trainer trainer(open(latent_config(measured_steering(folder_, measured_on)), {"run.dtype=float64"}), "none");
+    const TrainingSetup& setup = trainer.setup();
+    const auto mean_row = [&](const Dataset& data) {
+      std::vector<at::Tensor> rows;
+      for (const Example& text : data.examples) {
+        EXPECT_NE(text.ids.back(), setup.train.examples[0].ids.back()) << "the end token is no part of it";
+        rows.push_back(stream_of(setup.decoder(), text, measured_on == std::string("last")));
+      }
+      return at::stack(rows).mean(0);
+    };
+    const at::Tensor expected = 3 * (mean_row(setup.positive) - mean_row(setup.negative));
+    EXPECT_TRUE(at::allclose(setup.method->effects().steer->direction_K(1, {}), expected, 1e-9, 1e-12));
+  }
+}
+
+TEST_F(TrainerTest, ARunWithoutStepsIsRefusedWhereThereIsSomethingToTrain) {
+  for (const char* method : {"sft", "bt", "lora", "steer", "rollout"}) {
+    const Error error = error_of([&] { open(config_of(method), {"train.steps=0"}); });
+    EXPECT_EQ(error.code(), ExitCode::usage) << method;
+    EXPECT_EQ(error.problem().where, "train.steps") << method;
+  }
+}
+
+TEST_F(TrainerTest, LayersToSteerAreThoseOfTheModel) {
+  make_model();
+  const Error error = error_of([&] { open(latent_config("{method: steer, layers: [0, 2]}")); });
+  EXPECT_EQ(error.code(), ExitCode::usage);
+  EXPECT_EQ(error.problem().where, "latent.layers");
 }
 
 }  // namespace

@@ -67,6 +67,7 @@ struct Plan {
   std::vector<PlanEvent> events;     // in segment order
   std::vector<PlanBranch> branches;  // by sequence, then by place; with them `targets` is what a branch may predict
   BranchShape branch_shape;
+  std::vector<uint8_t> steered;   // per token: 1 where a method steers it (Steer); empty: none does
   int64_t supervised_tokens = 0;  // predictions in the loss, of branches alone where there are some
   int64_t tokens() const { return static_cast<int64_t>(ids.size()); }
   int64_t depths() const { return static_cast<int64_t>(depth_begin.size()) - 1; }

@@ -126,10 +126,15 @@ class Append {
   virtual Joining joining() const { return {}; }
 };
 
-// Adds a direction to the residual stream that enters a layer, at every token after a sequence's first boundary.
+// Which tokens are steered: those at which a boundary fires; those of the step after a boundary, up to its newline (the
+// same as `after` where every step ends in a call); or every token after a sequence's first boundary.
+enum class SteerPlaces { boundary_token, next_step, after };
+
+// Adds a direction to the residual stream that enters a layer.
 class Steer {
  public:
   virtual ~Steer() = default;
+  virtual SteerPlaces places() const { return SteerPlaces::after; }
   // [K], differentiable in the layer's parameters; undefined: this layer is left alone.
   virtual at::Tensor direction_K(int64_t layer, at::TensorList parameters) const = 0;
 };

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,13 @@
 namespace bt {
 
 enum class BackboneMode { frozen, trained, adapters };
+
+// Files that data.prompt and data.response make texts of. A text's row: the stream at its last token, or the mean over
+// its response.
+struct ContrastTexts {
+  std::string positive, negative;
+  bool last_token = false;
+};
 
 class Method {
  public:
@@ -40,6 +48,11 @@ class Method {
   // Measures what the method needs of a decoder before training: `keys` and `values` of one layer, [rows, G, D].
   virtual bool wants_calibration() const { return false; }
   virtual void calibrate(int64_t /*layer*/, const at::Tensor& /*k_RGD*/, const at::Tensor& /*v_RGD*/) {}
+  // Two sets of texts that the method tells apart before training, and the residual stream that enters a layer on them:
+  // [texts, C], one row a text.
+  virtual std::optional<ContrastTexts> contrast() const { return {}; }
+  virtual void measure_contrast(int64_t /*layer*/, const at::Tensor& /*positive_RC*/,
+                                const at::Tensor& /*negative_RC*/) {}
   // Figures of its own for metrics.jsonl: numbers, or lists of a number per layer. Default: none.
   virtual Json figures() const { return Json::object(); }
 };

@@ -158,9 +158,15 @@ struct RolloutOptions final : MethodOptions {  // `rollout`: the decoder reads i
   void validate() const override;
 };
 
-struct SteerOptions final : MethodOptions {  // `steer`: a learned direction in the residual stream
+struct SteerOptions final : MethodOptions {  // `steer`: a direction added to the residual stream
   std::vector<int64_t> layers;               // empty: all
+  std::string places = "after";              // boundary_token | next_step | after
+  std::string direction = "learned";         // learned | mean_difference
+  std::string positive, negative;            // mean_difference: files of texts
+  std::string measured_on = "response";      // response | last
+  double strength = 1;                       // mean_difference
   void fields(OptionFields& f) override;
+  void validate() const override;
 };
 
 struct EvictOptions final : MethodOptions {  // `evict`: keep the rows of greatest attention mass

@@ -64,7 +64,7 @@ struct DataOptions final : Options {
 };
 
 struct TrainOptions final : Options {
-  std::optional<int64_t> steps;  // optimiser steps; or
+  std::optional<int64_t> steps;  // optimiser steps (0: for a method without parameters alone); or
   std::optional<double> epochs;  // passes over the training data (default 1)
   int64_t batch_size = 16;       // sequences of one forward pass
   int64_t accumulate = 1;        // forward passes of one step

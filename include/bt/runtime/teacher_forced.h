@@ -47,9 +47,10 @@ struct Forward {
   std::vector<double> call_rate;     // per layer: mean probability with which events act; 1 where none is learned
 };
 
-// The plan must outlive the loss and its graph. A plan with branches has an order of its own; without a method that
-// appends, its predictions are made by the decoder alone, from the text without latents. A method whose latents come
-// from the cache, on a plan without, is scored step-major, without gradient.
+// The plan must outlive the loss and its graph; a steering method needs one of plan_for (runtime/method_plan.h). A plan
+// with branches has an order of its own; without a method that appends, its predictions are made by the decoder alone,
+// from the text without latents. A method whose latents come from the cache, on a plan without, is scored step-major,
+// without gradient.
 Forward teacher_forced(const Decoder& decoder, const Method* method, const DevicePlan& plan,
                        const ForwardOptions& options);
 

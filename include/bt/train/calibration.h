@@ -13,4 +13,10 @@ namespace bt {
 // for no calibration. Memory: the residual stream and one layer's keys and values of all tokens.
 void calibrate(Method& method, const Decoder& decoder, const std::vector<Example>& examples);
 
+// Gives the method the residual stream that enters every layer of the plain decoder, of every text of both sets.
+// Nothing happens where the method contrasts none. Memory: that of calibrate for 64 texts, and one row a text and
+// layer.
+void measure_contrast(Method& method, const Decoder& decoder, const std::vector<Example>& positive,
+                      const std::vector<Example>& negative);
+
 }  // namespace bt

@@ -18,6 +18,7 @@ struct TrainingSetup {
   std::unique_ptr<Tokenizer> tokenizer;
   BoundaryTable boundaries;
   Dataset train, validation;       // validation may hold nothing
+  Dataset positive, negative;      // the texts that the method contrasts, if it does
   std::unique_ptr<Method> method;  // null: plain fine-tuning
   Backbone backbone;
   std::string backbone_sha256;  // weights_fingerprint() of a frozen backbone under a method; else empty
