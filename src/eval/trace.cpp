@@ -25,6 +25,7 @@ class TracedRewrite final : public Rewrite {
  public:
   TracedRewrite(const Rewrite& inner, std::shared_ptr<std::string> lines) : inner_(inner), lines_(std::move(lines)) {}
   int64_t recent_capacity() const override { return inner_.recent_capacity(); }
+  int64_t row_capacity() const override { return inner_.row_capacity(); }
 
   ChosenRows choose(const EventRows& events) const override {
     ChosenRows chosen = inner_.choose(events);
@@ -68,11 +69,11 @@ class TracedRewrite final : public Rewrite {
 class TracedMethod final : public Method {
  public:
   TracedMethod(std::unique_ptr<Method> inner, std::shared_ptr<std::string> lines)
-      : inner_(std::move(inner)), rewrite_(*inner_->effects().rewrite, std::move(lines)) {}
+      : inner_(std::move(inner)), rewrite_(*inner_->effects().edits(), std::move(lines)) {}
   std::string_view name() const override { return inner_->name(); }
   Effects effects() const override {
     Effects effects = inner_->effects();
-    effects.rewrite = &rewrite_;
+    (effects.rewrite != nullptr ? effects.rewrite : effects.append_rows) = &rewrite_;
     return effects;
   }
   BackboneMode backbone() const override { return inner_->backbone(); }
@@ -88,10 +89,10 @@ class TracedMethod final : public Method {
 }  // namespace
 
 Trace::Trace(InferenceModel& model) : lines_(std::make_shared<std::string>()) {
-  if (model.method() == nullptr || model.method()->effects().rewrite == nullptr) {
+  if (model.method() == nullptr || model.method()->effects().edits() == nullptr) {
     fail_usage({.what = "there is no rewrite to trace",
                 .where = "--trace",
-                .expected = "--latent with a method that rewrites",
+                .expected = "--latent with a method that rewrites or appends rows",
                 .found = model.method() == nullptr ? "no method" : std::string(model.method()->name())});
   }
   model.latent.method = std::make_unique<TracedMethod>(std::move(model.latent.method), lines_);

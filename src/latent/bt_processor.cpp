@@ -46,7 +46,10 @@ class BtProcessor final : public Method, public Rewrite {
   }
 
   std::string_view name() const override { return name_; }
-  Effects effects() const override { return {.rewrite = this}; }
+  Effects effects() const override {
+    if (name_ == "append_rows") return {.append_rows = this};
+    return {.rewrite = this};
+  }
   BackboneMode backbone() const override {
     return options_.train_backbone ? BackboneMode::trained : BackboneMode::frozen;
   }
@@ -64,6 +67,7 @@ class BtProcessor final : public Method, public Rewrite {
   Json figures() const override { return gate_figures(processor_weights(options_, store_.stacked()).gate); }
 
   int64_t recent_capacity() const override { return options_.rows.recent; }
+  int64_t row_capacity() const override { return options_.rows.recent + options_.rows.recall; }
   ChosenRows choose(const EventRows& events) const override { return choose_rows(events, options_.rows); }
 
   Edit edit(const Events& events, at::TensorList parameters) const override {
@@ -121,6 +125,10 @@ class BtProcessor final : public Method, public Rewrite {
 
 std::unique_ptr<Method> make_bt(const BtOptions& options, const MethodContext& context) {
   return std::make_unique<BtProcessor>("bt", options, context);
+}
+
+std::unique_ptr<Method> make_append_rows(const AppendRowsOptions& options, const MethodContext& context) {
+  return std::make_unique<BtProcessor>("append_rows", options, context);
 }
 
 std::unique_ptr<Method> make_recent_only(const RecentOnlyOptions& options, const MethodContext& context) {

@@ -4,6 +4,11 @@
 
 namespace bt {
 
+int64_t Rewrite::row_capacity() const {
+  BT_ASSERT(!"a method that appends rows says how many");
+  return 0;
+}
+
 at::Tensor Append::embeddings_MK(at::TensorList /*parameters*/) const {
   BT_ASSERT(!"an appending method of kind `known` gives its embeddings");
   return {};

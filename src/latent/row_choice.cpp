@@ -115,7 +115,7 @@ ChosenRows choose_rows(const EventRows& events, const RowChoiceOptions& options)
   const at::Tensor usable_ET = within_window(events, present_ET);
   const at::Tensor recent_ET = usable_ET.logical_and(newest_ET);
   const at::Tensor earlier_ET =
-      usable_ET.logical_and(newest_ET.logical_not()).logical_and_(row_T >= options.recall_exclude_first);
+      usable_ET.logical_and(newest_ET.logical_not()).logical_and_(events.position_ET >= options.recall_exclude_first);
 
   const Widths most = most_of(recent_ET, earlier_ET);
   const int64_t recent = options.rewrite_recent ? most.recent : 0;

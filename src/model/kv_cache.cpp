@@ -108,6 +108,30 @@ void KvCache::compact_(int64_t layer, const at::Tensor& slot_A, const at::Tensor
   now.length_B.index_copy_(0, slot_A, kept_AT.sum(1));
 }
 
+void KvCache::insert_(int64_t layer, const at::Tensor& slot_A, const at::Tensor& begin_A, const KvView& rows_AW,
+                      const at::Tensor& real_AW) {
+  const at::Tensor length_A = length_LB_.select(0, layer).index_select(0, slot_A), count_A = real_AW.sum(1);
+  const int64_t old_rows = length_A.max().item<int64_t>(), rows = (length_A + count_A).max().item<int64_t>();
+  BT_ASSERT(rows <= capacity());
+  const KvView old = view(layer, old_rows, slot_A);
+  // Old and new rows side by side, then ordered: those before the place, the new ones, those behind, no rows at all.
+  const at::Tensor row_T = at::arange(old_rows, slot_A.options()), length_A1 = length_A.unsqueeze(1);
+  const at::Tensor behind_AT = (row_T >= begin_A.unsqueeze(1)).to(at::kLong) * 2 + (row_T >= length_A1).to(at::kLong);
+  const at::Tensor order_AT = at::cat({behind_AT, at::where(real_AW, 1, 3)}, 1)
+                                  .argsort(/*stable=*/true, /*dim=*/1, /*descending=*/false)
+                                  .narrow(1, 0, rows);
+  const auto moved = [&](const at::Tensor& old_AGTD, const at::Tensor& new_AGWD) {
+    const at::Tensor both = at::cat({old_AGTD, new_AGWD}, 2);
+    return both.gather(
+        2, order_AT.view({order_AT.size(0), 1, rows, 1}).expand({both.size(0), both.size(1), rows, both.size(3)}));
+  };
+  KvView now = view(layer, rows);
+  now.k_BGTD.index_copy_(0, slot_A, moved(old.k_BGTD, rows_AW.k_BGTD));
+  now.v_BGTD.index_copy_(0, slot_A, moved(old.v_BGTD, rows_AW.v_BGTD));
+  now.position_BT.index_copy_(0, slot_A, at::cat({old.position_BT, rows_AW.position_BT}, 1).gather(1, order_AT));
+  now.length_B.index_copy_(0, slot_A, length_A + count_A);
+}
+
 void KvCache::clear_(int64_t slot) {
   at::Tensor length = length_LB_.select(1, slot);
   length.zero_();

@@ -12,14 +12,15 @@ namespace bt {
 
 int64_t voters_of(const Effects& effects) {
   int64_t voters = 0;
-  if (effects.rewrite != nullptr) voters = std::max(voters, effects.rewrite->recent_capacity());
+  if (effects.edits() != nullptr) voters = std::max(voters, effects.edits()->recent_capacity());
   if (effects.evict != nullptr) voters = std::max(voters, effects.evict->voters());
   return voters;
 }
 
 KvView event_view(const KvView& kv, const DepthPlan& depth) {
   const auto first = [&](const at::Tensor& x) { return x.defined() ? x.narrow(0, 0, depth.events) : x; };
-  return {first(kv.k_BGTD), first(kv.v_BGTD), depth.event_rows_E, first(kv.position_BT), first(kv.alive_BT)};
+  const at::Tensor behind_E = first(depth.rows_B) - depth.event_rows_E;
+  return {first(kv.k_BGTD), first(kv.v_BGTD), first(kv.length_B) - behind_E, first(kv.position_BT), first(kv.alive_BT)};
 }
 
 EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, const at::Tensor& mass_ET, int64_t layer,
@@ -29,8 +30,8 @@ EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, co
   EventRows rows;
   rows.mass_ET = mass_ET;
   rows.k_EGTD = kv.k_BGTD.narrow(0, 0, events).detach();
-  rows.rows_E = at_depth.event_rows_E;
-  rows.step_begin_E = at_depth.step_begin_E;
+  rows.rows_E = kv.length_B;
+  rows.step_begin_E = at_depth.step_begin_E + (rows.rows_E - at_depth.event_rows_E);
   rows.position_ET = kv.position_BT.narrow(0, 0, events);
   if (kv.alive_BT.defined()) rows.alive_ET = kv.alive_BT.narrow(0, 0, events);
   rows.source_E = plan.source_B.narrow(0, 0, events);
@@ -61,19 +62,24 @@ ChosenRows choose_rows(const Rewrite& rewrite, const EventRows& events, const at
                           .to(at::kChar)};
 }
 
-Events rewrite_events(const DevicePlan& plan, int64_t depth, int64_t layer, const at::Tensor& u_EWC,
-                      const ChosenRows& chosen) {
-  const int64_t events = chosen.rows_EW.size(0);
+Events rewrite_events(const EventRows& rows, const at::Tensor& u_EWC, const ChosenRows& chosen, double call_weight) {
+  const at::Tensor row_EW = chosen.rows_EW.clamp_min(0);
   Events out;
-  out.layer_begin = layer;
-  out.layer_end = layer + 1;
+  out.layer_begin = rows.layer;
+  out.layer_end = rows.layer + 1;
   out.u_YEWC = u_EWC.unsqueeze(0);
-  out.position_YEW = plan.position_BT.narrow(0, 0, events).gather(1, chosen.rows_EW.clamp_min(0)).unsqueeze(0);
+  out.position_YEW = rows.position_ET.gather(1, row_EW).unsqueeze(0);
   out.kind_YEW = chosen.kind_EW.unsqueeze(0);
-  out.source_E = plan.source_B.narrow(0, 0, events);
-  out.ordinal_E = at::full({events}, depth, plan.source_B.options());
-  out.call_weight = plan.call_weight;
+  out.mass_YEW = rows.mass_ET.gather(1, row_EW).unsqueeze(0);
+  out.source_E = rows.source_E;
+  out.ordinal_E = rows.ordinal_E;
+  out.call_weight = call_weight;
   return out;
+}
+
+KvView entries_of(const at::Tensor& x_EWC, int64_t groups) {
+  const at::Tensor x_EW2GD = x_EWC.view({x_EWC.size(0), x_EWC.size(1), 2, groups, x_EWC.size(2) / (2 * groups)});
+  return {x_EW2GD.select(2, 0).transpose(1, 2), x_EW2GD.select(2, 1).transpose(1, 2), {}, {}, {}};
 }
 
 void RewriteFigures::add(const at::Tensor& change, const at::Tensor& u, const at::Tensor& call_YE) {

@@ -15,6 +15,7 @@ int64_t voters_of(const Effects& effects);
 
 // The events' view of a depth's cache: the sequences that have one, up to their boundary.
 KvView event_view(const KvView& kv, const DepthPlan& depth);
+// `kv`: the events' view. Rows that no token owns, if any, lie in front of those of the plan's tokens.
 EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, const at::Tensor& mass_ET, int64_t layer,
                      int64_t window);
 // Mass of the depth's newest queries over its cache, for sequences with an event. Empty when nobody votes.
@@ -22,8 +23,10 @@ at::Tensor event_mass(const DepthPlan& depth, const at::Tensor& q_BSHD, const at
                       const AttentionSpec& spec, int64_t voters);
 // The method's choice, or the replayed rows (kinds follow from the step's first row).
 ChosenRows choose_rows(const Rewrite& rewrite, const EventRows& events, const at::Tensor* replay_EW);
-Events rewrite_events(const DevicePlan& plan, int64_t depth, int64_t layer, const at::Tensor& u_EWC,
-                      const ChosenRows& chosen);
+Events rewrite_events(const EventRows& rows, const at::Tensor& u_EWC, const ChosenRows& chosen, double call_weight);
+
+// Entries [E, W, C] as keys and values of the cache, [E, G, W, D].
+KvView entries_of(const at::Tensor& x_EWC, int64_t groups);
 
 // What a pass tells of one layer's rewrites.
 class RewriteFigures {

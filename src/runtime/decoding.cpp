@@ -81,7 +81,9 @@ const std::vector<float>& Decoding::uncertainty(int64_t slot) const {
 void Decoding::release(int64_t slot) {
   state_->slots.at(static_cast<size_t>(slot)).live = false;
   state_->cache.clear_(slot);
-  for (auto& layer : state_->rows) layer[static_cast<size_t>(slot)] = 0;
+  for (auto* layers : {&state_->rows, &state_->appended}) {
+    for (auto& layer : *layers) layer[static_cast<size_t>(slot)] = 0;
+  }
 }
 
 void Decoding::admit(const std::vector<DecodingRequest>& requests) {
@@ -126,7 +128,7 @@ void Decoding::admit(const std::vector<DecodingRequest>& requests) {
       if (is_cut) acting.push_back(walk.slot);
     }
     state.feed(chunks);
-    state.land_rewrites();
+    state.land_edits();
     state.act(acting);
     std::erase_if(walks, [&](const PromptWalk& walk) { return walk.next == walk.ends.size(); });
   }
@@ -154,7 +156,7 @@ void Decoding::State::act_on_entropy() {
 std::vector<SlotReport> Decoding::step() {
   at::NoGradGuard no_grad;
   State& state = *state_;
-  state.land_rewrites();
+  state.land_edits();
   state.act_on_entropy();
   state.join_latents();
   std::vector<LogitRow> live;

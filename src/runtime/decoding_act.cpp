@@ -95,63 +95,115 @@ std::vector<bool> acted_on(const Edit& edit, size_t slots) {
   return out;
 }
 
-// Changes the rows of the slots, in every layer.
-void write(Decoding::State& state, const std::vector<int64_t>& slots, const at::Tensor& slot_E,
-           const PendingRewrite& rewrite) {
+// By layer: the chosen rows, and what of their entries an edit reads.
+struct Chosen {
+  std::vector<at::Tensor> rows, kinds, entries, positions, masses;
+};
+
+void choose(const Decoding::State& state, const EventRows& rows, const KvView& kv, Chosen& out) {
+  const ChosenRows chosen = state.effects.edits()->choose(rows);
+  const at::Tensor row_EW = chosen.rows_EW.clamp_min(0);
+  out.rows.push_back(chosen.rows_EW);
+  out.kinds.push_back(chosen.kind_EW);
+  out.entries.push_back(ops::gather_rows(kv, chosen.rows_EW));
+  out.positions.push_back(rows.position_ET.gather(1, row_EW));
+  out.masses.push_back(rows.mass_ET.gather(1, row_EW));
+}
+
+Events events_of(const Firing& firing, const Chosen& chosen) {
+  Events events;
+  events.layer_end = static_cast<int64_t>(chosen.rows.size());
+  events.u_YEWC = stack_padded(chosen.entries, 0);
+  events.position_YEW = stack_padded(chosen.positions, 0);
+  events.kind_YEW = stack_padded(chosen.kinds, 0);
+  events.mass_YEW = stack_padded(chosen.masses, 0);
+  events.source_E = firing.source_E;
+  events.ordinal_E = firing.ordinal_E;
+  return events;
+}
+
+// Changes rows of the slots, in every layer.
+void rewrite(Decoding::State& state, const std::vector<int64_t>& slots, const at::Tensor& slot_E,
+             const Edited& edited) {
   for (int64_t layer = 0; layer < state.cache.layers(); ++layer) {
     const KvView kv = state.cache.view(layer, state.longest(layer, slots));
     const auto spread_out = [&](const at::Tensor& x_YE, const at::Scalar& fill) {
       return spread(state, slot_E, x_YE[layer], fill);
     };
-    ops::edit_rows_(kv, spread_out(rewrite.rows_YEW, -1), spread_out(rewrite.u_YEWC, 0),
-                    spread_out(rewrite.change_YEWC, 0), at::ones({1}, rewrite.change_YEWC.options()));
+    ops::edit_rows_(kv, spread_out(edited.rows_YEW, -1), spread_out(edited.u_YEWC, 0),
+                    spread_out(edited.change_YEWC, 0), at::ones({1}, edited.change_YEWC.options()));
   }
+}
+
+void append_rows(Decoding::State& state, const std::vector<int64_t>& slots, const at::Tensor& slot_E,
+                 const Edited& edited) {
+  const at::Tensor real_YEW = edited.rows_YEW >= 0, count_YE = real_YEW.sum(2).cpu();
+  for (int64_t layer = 0; layer < state.cache.layers(); ++layer) {
+    std::vector<int64_t>& appended = state.appended[static_cast<size_t>(layer)];
+    std::vector<int64_t> begin;
+    for (const int64_t slot : slots) begin.push_back(appended[static_cast<size_t>(slot)]);
+    const at::Tensor new_EWC = (edited.u_YEWC[layer] + edited.change_YEWC[layer]).to(edited.u_YEWC.scalar_type());
+    KvView entries = entries_of(new_EWC, state.decoder.config.kv_heads);
+    entries.position_BT = edited.position_YEW[layer];
+    state.cache.insert_(layer, slot_E, to_tensor(begin, new_EWC.device()), entries, real_YEW[layer]);
+    for (size_t e = 0; e < slots.size(); ++e) {
+      const auto slot = static_cast<size_t>(slots[e]);
+      const int64_t count = count_YE[layer][static_cast<int64_t>(e)].item<int64_t>();
+      appended[slot] += count;
+      state.rows[static_cast<size_t>(layer)][slot] += count;
+    }
+  }
+}
+
+void land(Decoding::State& state, const std::vector<int64_t>& slots, const at::Tensor& slot_E, const Edited& edited) {
+  const auto effect = state.effects.append_rows != nullptr ? append_rows : rewrite;
+  effect(state, slots, slot_E, edited);
 }
 
 // Keeps the slots' parts until they land.
-void keep(Decoding::State& state, const std::vector<int64_t>& slots, const PendingRewrite& rewrite) {
+void keep_pending(Decoding::State& state, const std::vector<int64_t>& slots, const Edited& edited) {
   for (size_t i = 0; i < slots.size(); ++i) {
     Slot& slot = state.slots[static_cast<size_t>(slots[i])];
     const auto own = [&](const at::Tensor& x_YE) { return x_YE.narrow(1, static_cast<int64_t>(i), 1).clone(); };
-    slot.pending_rewrite = {own(rewrite.rows_YEW), own(rewrite.u_YEWC), own(rewrite.change_YEWC), slot.tokens};
+    slot.pending_edit = {{own(edited.rows_YEW), own(edited.position_YEW), own(edited.u_YEWC), own(edited.change_YEWC)},
+                         slot.tokens};
   }
 }
 
-std::vector<bool> rewrite(Decoding::State& state, const Firing& firing) {
-  const int64_t layers = state.cache.layers();
-  std::vector<at::Tensor> rows, kinds, entries, positions;
-  for (int64_t layer = 0; layer < layers; ++layer) {
-    const KvView kv = state.cache.view(layer, state.longest(layer, firing.slots), firing.slot_E);
-    const ChosenRows chosen = state.effects.rewrite->choose(event_rows(state, firing, layer, kv));
-    rows.push_back(chosen.rows_EW);
-    kinds.push_back(chosen.kind_EW);
-    entries.push_back(ops::gather_rows(kv, chosen.rows_EW));
-    positions.push_back(kv.position_BT.gather(1, chosen.rows_EW.clamp_min(0)));
-  }
-  Events events;
-  events.layer_end = layers;
-  events.u_YEWC = stack_padded(entries, 0);
-  events.position_YEW = stack_padded(positions, 0);
-  events.kind_YEW = stack_padded(kinds, 0);
-  events.source_E = firing.source_E;
-  events.ordinal_E = firing.ordinal_E;
-  const Edit edit = state.effects.rewrite->edit(events, state.parameters);
-  const PendingRewrite made{stack_padded(rows, -1), events.u_YEWC, edit.gate * edit.delta_YEWC, 0};
+std::vector<bool> edit(Decoding::State& state, const Firing& firing, const Chosen& chosen) {
+  const Events events = events_of(firing, chosen);
+  const Edit made = state.effects.edits()->edit(events, state.parameters);
+  const Edited edited{stack_padded(chosen.rows, -1), events.position_YEW, events.u_YEWC, made.gate * made.delta_YEWC};
   if (state.trigger.lag > 0)
-    keep(state, firing.slots, made);
+    keep_pending(state, firing.slots, edited);
   else
-    write(state, firing.slots, firing.slot_E, made);
-  return acted_on(edit, firing.slots.size());
+    land(state, firing.slots, firing.slot_E, edited);
+  return acted_on(made, firing.slots.size());
 }
 
-void evict(Decoding::State& state, const Firing& firing) {
+void evict(Decoding::State& state, const Firing& firing, const std::vector<at::Tensor>& keep_LET) {
   for (int64_t layer = 0; layer < state.cache.layers(); ++layer) {
-    const KvView kv = state.cache.view(layer, state.longest(layer, firing.slots), firing.slot_E);
-    state.cache.compact_(layer, firing.slot_E, state.effects.evict->keep(event_rows(state, firing, layer, kv)));
+    state.cache.compact_(layer, firing.slot_E, keep_LET[static_cast<size_t>(layer)]);
     const at::Tensor length = state.cache.length_LB()[layer].cpu();
     for (const int64_t slot : firing.slots)
       state.rows[static_cast<size_t>(layer)][static_cast<size_t>(slot)] = length[slot].item<int64_t>();
   }
+}
+
+// What is edited and what goes are both judged on the cache as the step left it.
+std::vector<bool> act_on_cache(Decoding::State& state, const Firing& firing) {
+  Chosen chosen;
+  std::vector<bool> acted(firing.slots.size(), true);
+  std::vector<at::Tensor> keep;
+  for (int64_t layer = 0; layer < state.cache.layers(); ++layer) {
+    const KvView kv = state.cache.view(layer, state.longest(layer, firing.slots), firing.slot_E);
+    const EventRows rows = event_rows(state, firing, layer, kv);
+    if (state.effects.evict != nullptr) keep.push_back(state.effects.evict->keep(rows));
+    if (state.effects.edits() != nullptr) choose(state, rows, kv, chosen);
+  }
+  if (state.effects.edits() != nullptr) acted = edit(state, firing, chosen);
+  if (state.effects.evict != nullptr) evict(state, firing, keep);
+  return acted;
 }
 
 Asks asks_of(const TriggerOptions& trigger) {
@@ -175,6 +227,7 @@ Decoding::State::State(const Decoder& decoder_in, const Method* method_in, const
       cache(decoder.config, shape.slots, shape.capacity, decoder.options()),
       slots(static_cast<size_t>(shape.slots)),
       rows(static_cast<size_t>(decoder.config.layers), std::vector<int64_t>(static_cast<size_t>(shape.slots), 0)),
+      appended(rows),
       ring(voters_of(effects)) {
   const ModelConfig& config = decoder.config;
   const auto options = decoder.options().requires_grad(false);
@@ -197,11 +250,7 @@ int64_t Decoding::State::longest(int64_t layer, const std::vector<int64_t>& at_s
 void Decoding::State::act(const std::vector<int64_t>& at_slots) {
   if (at_slots.empty()) return;
   std::vector<bool> acted(at_slots.size(), true);
-  if (ring > 0) {
-    const Firing firing = make_firing(*this, at_slots);
-    if (effects.rewrite != nullptr) acted = rewrite(*this, firing);
-    if (effects.evict != nullptr) evict(*this, firing);
-  }
+  if (ring > 0) acted = act_on_cache(*this, make_firing(*this, at_slots));
   for (size_t i = 0; i < at_slots.size(); ++i) {
     Slot& slot = slots[static_cast<size_t>(at_slots[i])];
     if (acted[i]) slot.boundaries.push_back(slot.tokens);
@@ -212,14 +261,14 @@ void Decoding::State::act(const std::vector<int64_t>& at_slots) {
   if (effects.append != nullptr) append_latents(at_slots);
 }
 
-void Decoding::State::land_rewrites() {
+void Decoding::State::land_edits() {
   if (trigger.lag == 0) return;
   for (size_t at = 0; at < slots.size(); ++at) {
     Slot& slot = slots[at];
-    if (!slot.live || !slot.pending_rewrite || slot.tokens - slot.pending_rewrite->begin < trigger.lag) continue;
+    if (!slot.live || !slot.pending_edit || slot.tokens - slot.pending_edit->begin < trigger.lag) continue;
     const std::vector<int64_t> own{static_cast<int64_t>(at)};
-    write(*this, own, to_tensor(own, decoder.embedding.device()), *slot.pending_rewrite);
-    slot.pending_rewrite.reset();
+    land(*this, own, to_tensor(own, decoder.embedding.device()), slot.pending_edit->edited);
+    slot.pending_edit.reset();
     slot.step_tokens = 0;  // queries before it saw other keys: they vote no more
   }
 }

@@ -16,9 +16,14 @@ namespace bt {
 // What the trigger asks the model, known before the token loop.
 enum class Asks { nothing, entropy, surprise };
 
-// A rewrite of one slot that has not landed: rows of every layer, [Y, 1, W], their entries and changes, [Y, 1, W, C].
-struct PendingRewrite {
-  at::Tensor rows_YEW, u_YEWC, change_YEWC;
+// What a method made at an event: the rows it read, their entries, and the changes to them.
+struct Edited {
+  at::Tensor rows_YEW, position_YEW, u_YEWC, change_YEWC;  // rows -1 where padded
+};
+
+// An edit of one slot that has not landed.
+struct PendingEdit {
+  Edited edited;
   int64_t begin = 0;  // tokens fed at its boundary
 };
 
@@ -43,7 +48,7 @@ struct Slot {
   std::vector<float> uncertainty;   // of the answer's tokens, where the trigger asks the model
   std::optional<int32_t> unjudged;  // the token last fed, where the prediction after it may be a boundary
   std::optional<PendingLatents> pending;
-  std::optional<PendingRewrite> pending_rewrite;
+  std::optional<PendingEdit> pending_edit;
   std::optional<SteeredTokens> steered;  // of a steering method
 };
 
@@ -65,8 +70,9 @@ struct Decoding::State {
   ChooseTokens choose;
   KvCache cache;
   std::vector<Slot> slots;
-  std::vector<std::vector<int64_t>> rows;  // [layer][slot]: host mirror of the cache's lengths
-  int64_t ring = 0;                        // newest queries kept per slot (R); 0: nobody votes
+  std::vector<std::vector<int64_t>> rows;      // [layer][slot]: host mirror of the cache's lengths
+  std::vector<std::vector<int64_t>> appended;  // likewise: rows in front that no token owns
+  int64_t ring = 0;                            // newest queries kept per slot (R); 0: nobody votes
   at::Tensor ring_q_LBRHD, ring_lse_LBRH;
   std::vector<at::Tensor> parameters;  // stacked, without gradient
   at::Tensor latents_MC;               // of an appending method; where they come from the cache, those of this event
@@ -81,8 +87,8 @@ struct Decoding::State {
   void act_on_entropy();
   // The method acts on the slots' caches as they stand.
   void act(const std::vector<int64_t>& at_slots);
-  // Rewrites that have waited for trigger.lag tokens take effect.
-  void land_rewrites();
+  // Edits that have waited for trigger.lag tokens take effect.
+  void land_edits();
   // The latents of a boundary: fed at once, or computed beside decoding until join_latents() feeds them.
   void append_latents(const std::vector<int64_t>& at_slots);
   void join_latents();

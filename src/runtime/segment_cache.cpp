@@ -34,8 +34,15 @@ KvView SegmentCache::view(int64_t depth) const {
   const auto rows = [&](const at::Tensor& x, int64_t axis) {
     return x.narrow(0, 0, at_depth.sequences).narrow(axis, 0, at_depth.rows);
   };
-  return {rows(k_BGTD_, 2), rows(v_BGTD_, 2), at_depth.rows_B, rows(plan_.position_BT, 1),
-          alive_BT_.defined() ? rows(alive_BT_, 1) : at::Tensor()};
+  const KvView own{rows(k_BGTD_, 2), rows(v_BGTD_, 2), at_depth.rows_B, rows(plan_.position_BT, 1),
+                   alive_BT_.defined() ? rows(alive_BT_, 1) : at::Tensor()};
+  if (!appended_.k_BGTD.defined()) return own;
+  const auto both = [&](const at::Tensor& front, const at::Tensor& x, int64_t axis) {
+    return at::cat({front.narrow(0, 0, at_depth.sequences), x}, axis);
+  };
+  return {both(appended_.k_BGTD, own.k_BGTD, 2), both(appended_.v_BGTD, own.v_BGTD, 2),
+          own.length_B + appended_.k_BGTD.size(2), both(appended_.position_BT, own.position_BT, 1),
+          both(appended_.alive_BT, at::ones_like(own.position_BT, at::kBool), 1)};
 }
 
 at::Tensor SegmentCache::attend(int64_t depth, const Qkv& qkv) {
@@ -64,30 +71,50 @@ at::Tensor SegmentCache::act(int64_t depth, at::TensorList parameters, bool cut,
   const DepthPlan& at_depth = plan_.depths[static_cast<size_t>(depth)];
   const int64_t events = at_depth.events;
   if (cut) {
-    k_BGTD_ = k_BGTD_.detach();
-    v_BGTD_ = v_BGTD_.detach();
+    for (at::Tensor* x : {&k_BGTD_, &v_BGTD_, &appended_.k_BGTD, &appended_.v_BGTD}) {
+      if (x->defined()) *x = x->detach();
+    }
   }
   if (voters_ == 0) return {};
-  const KvView kv = event_view(view(depth), at_depth);
-  const at::Tensor mass_ET = event_mass(at_depth, q_BSHD_, lse_BSH_, view(depth), spec_, voters_);
+  const KvView whole = view(depth), kv = event_view(whole, at_depth);
+  const at::Tensor mass_ET = event_mass(at_depth, q_BSHD_, lse_BSH_, whole, spec_, voters_);
   const EventRows rows = event_rows(plan_, depth, kv, mass_ET, layer_, spec_.window);
-  at::Tensor chosen_rows;
-  if (effects_.rewrite != nullptr) {
-    const ChosenRows chosen = choose_rows(*effects_.rewrite, rows, replay_EW);
-    chosen_rows = chosen.rows_EW;
-    const at::Tensor u_EWC = ops::gather_rows(kv, chosen.rows_EW);
-    const Edit edit = effects_.rewrite->edit(rewrite_events(plan_, depth, layer_, u_EWC, chosen), parameters);
-    const at::Tensor change_EWC = (edit.gate * edit.delta_YEWC).squeeze(0);
-    figures_.add(change_EWC, u_EWC, edit.call_YE);
-    const at::Tensor new_EWC = (u_EWC + change_EWC).to(u_EWC.scalar_type());
-    const KvView whole{k_BGTD_, v_BGTD_, {}, {}, {}};
-    std::tie(k_BGTD_, v_BGTD_) = ops::put_rows(whole, chosen.rows_EW, new_EWC);
-  }
-  if (effects_.evict != nullptr) {
+  const at::Tensor keep_ET = effects_.evict != nullptr ? effects_.evict->keep(rows) : at::Tensor();
+  const at::Tensor chosen_EW = effects_.edits() != nullptr ? edit(kv, rows, parameters, replay_EW) : at::Tensor();
+  if (keep_ET.defined()) {
     alive_BT_ = alive_BT_.clone();
-    alive_BT_.narrow(0, 0, events).narrow(1, 0, at_depth.rows).copy_(effects_.evict->keep(rows));
+    alive_BT_.narrow(0, 0, events).narrow(1, 0, at_depth.rows).copy_(keep_ET);
   }
-  return chosen_rows;
+  return chosen_EW;
+}
+
+at::Tensor SegmentCache::edit(const KvView& kv, const EventRows& rows, at::TensorList parameters,
+                              const at::Tensor* replay_EW) {
+  const ChosenRows chosen = choose_rows(*effects_.edits(), rows, replay_EW);
+  const at::Tensor u_EWC = ops::gather_rows(kv, chosen.rows_EW);
+  const Events events = rewrite_events(rows, u_EWC, chosen, plan_.call_weight);
+  const Edit edited = effects_.edits()->edit(events, parameters);
+  const at::Tensor change_EWC = (edited.gate * edited.delta_YEWC).squeeze(0);
+  figures_.add(change_EWC, u_EWC, edited.call_YE);
+  const at::Tensor new_EWC = (u_EWC + change_EWC).to(u_EWC.scalar_type());
+  if (effects_.append_rows != nullptr) {
+    append(chosen, events.position_YEW.squeeze(0), new_EWC);
+  } else {
+    std::tie(k_BGTD_, v_BGTD_) = ops::put_rows({k_BGTD_, v_BGTD_, {}, {}, {}}, chosen.rows_EW, new_EWC);
+  }
+  return chosen.rows_EW;
+}
+
+void SegmentCache::append(const ChosenRows& chosen, const at::Tensor& position_EW, const at::Tensor& new_EWC) {
+  const KvView now = entries_of(new_EWC, k_BGTD_.size(1));
+  const auto behind = [&](const at::Tensor& before, const at::Tensor& x, int64_t axis) {
+    return before.defined() ? at::cat({before.narrow(0, 0, x.size(0)), x}, axis) : x;
+  };
+  appended_ = {behind(appended_.k_BGTD, now.k_BGTD, 2),
+               behind(appended_.v_BGTD, now.v_BGTD, 2),
+               {},
+               behind(appended_.position_BT, position_EW, 1),
+               behind(appended_.alive_BT, chosen.rows_EW >= 0, 1)};
 }
 
 }  // namespace bt

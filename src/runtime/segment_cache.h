@@ -26,13 +26,18 @@ class SegmentCache {
   const RewriteFigures& figures() const { return figures_; }
 
  private:
+  // Edits the chosen entries, in place or as rows of their own; returns which they were.
+  at::Tensor edit(const KvView& kv, const EventRows& rows, at::TensorList parameters, const at::Tensor* replay_EW);
+  void append(const ChosenRows& chosen, const at::Tensor& position_EW, const at::Tensor& new_EWC);
+
   const DevicePlan& plan_;
   const Effects& effects_;
   int64_t layer_;
   AttentionSpec spec_;
   int64_t voters_;
-  at::Tensor k_BGTD_, v_BGTD_, alive_BT_;
-  at::Tensor q_BSHD_, lse_BSH_;  // of the depth just attended
+  at::Tensor k_BGTD_, v_BGTD_, alive_BT_;  // of the plan's tokens
+  KvView appended_;                        // rows in front of them, of the sequences still there; undefined: none
+  at::Tensor q_BSHD_, lse_BSH_;            // of the depth just attended
   RewriteFigures figures_;
 };
 

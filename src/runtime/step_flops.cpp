@@ -216,6 +216,7 @@ StepFlops lora_flops(const ModelConfig& model, const Plan& plan, const LoraOptio
 
 std::optional<StepFlops> step_flops(const ModelConfig& model, const Plan& plan, const Options* method) {
   if (method == nullptr) return sft_flops(model, plan);
+  if (dynamic_cast<const AppendRowsOptions*>(method) != nullptr) return std::nullopt;  // what it sees grows by layer
   if (const auto* bt = dynamic_cast<const BtOptions*>(method)) {
     if (bt->rows.recall_share > 0) return std::nullopt;  // how many rows depends on the attention
     return processor_flops(model, plan, *bt);

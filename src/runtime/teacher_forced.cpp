@@ -79,6 +79,7 @@ const at::Tensor* Pass::replayed(int64_t layer, int64_t depth) const {
 Forward teacher_forced(const Decoder& decoder, const Method* method, const DevicePlan& plan,
                        const ForwardOptions& options) {
   const Effects effects = method != nullptr ? method->effects() : Effects{};
+  BT_ASSERT(effects.append_rows == nullptr || (effects.rewrite == nullptr && effects.evict == nullptr));
   check_length(decoder.config, plan.rows);
   const Decoder attached = method != nullptr ? method->attach(decoder) : decoder;
   const Pass pass{attached, method, effects, plan, options};

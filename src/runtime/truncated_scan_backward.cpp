@@ -23,9 +23,9 @@ at::Tensor part(const ScanState& state, const DepthPlan& depth, const at::Tensor
 Segments segments_of(const ScanState& state, size_t depth, const at::Tensor& q_nHD, const at::Tensor& d_out_nHD) {
   const DepthPlan& at_depth = state.plan->depths[depth];
   return {.table_BT = state.table_BT[depth - 1],
-          .position_BT = state.plan->position_BT.narrow(0, 0, at_depth.sequences).narrow(1, 0, at_depth.rows),
+          .position_BT = state.position_BT[depth - 1],
           .alive_BT = state.alive_BT.empty() ? at::Tensor() : state.alive_BT[depth - 1],
-          .rows_B = at_depth.rows_B,
+          .rows_B = at_depth.rows_B + state.appended[depth - 1],
           .q_BSHD = padded(part(state, at_depth, q_nHD), at_depth),
           .d_out_BSHD = padded(part(state, at_depth, d_out_nHD), at_depth),
           .query_length_B = at_depth.query_length_B,
@@ -87,8 +87,9 @@ std::vector<ops::AttentionGradients> attention_gradients(const ScanState& state,
 }
 
 // Gradients of the depth's own queries, keys and values.
-void set_own(const ScanState& state, const DepthPlan& depth, const ops::AttentionGradients& d, ScanGradients& out) {
-  const c10::List<std::optional<at::Tensor>> own{depth.sequence_n, std::nullopt, depth.row_n};
+void set_own(const ScanState& state, const DepthPlan& depth, int64_t appended, const ops::AttentionGradients& d,
+             ScanGradients& out) {
+  const c10::List<std::optional<at::Tensor>> own{depth.sequence_n, std::nullopt, depth.row_n + appended};
   const int64_t heads = d.q_BSHD.size(2), width = d.q_BSHD.size(3);
   part(state, depth, out.q_nHD).copy_(d.q_BSHD.reshape({-1, heads, width}).index_select(0, depth.slot_n));
   part(state, depth, out.k_nGD).copy_(d.k_BGTD.index(own));
@@ -110,12 +111,12 @@ ScanGradients scan_backward(ScanState& state, const at::Tensor& q_nHD, const at:
     out.q_nHD = at::empty_like(q_nHD);
     out.k_nGD = at::empty({q_nHD.size(0), state.pool_R2GD.size(2), state.pool_R2GD.size(3)}, q_nHD.options());
     out.v_nGD = at::empty_like(out.k_nGD);
-    for (size_t i = 0; i < d.size(); ++i) set_own(state, depths[i + 1], d[i], out);
+    for (size_t i = 0; i < d.size(); ++i) set_own(state, depths[i + 1], state.appended[i], d[i], out);
   }
-  if (state.effects.rewrite == nullptr) return out;
+  if (state.effects.edits() == nullptr) return out;
   std::vector<at::Tensor> d_change;  // every segment continues after an event of the depth before
   for (size_t i = 0; i < d.size(); ++i) {
-    d_change.push_back(ops::gather_rows({d[i].k_BGTD, d[i].v_BGTD, {}, {}, {}}, state.events[i].rows_EW));
+    d_change.push_back(ops::gather_rows({d[i].k_BGTD, d[i].v_BGTD, {}, {}, {}}, state.events[i].landed_EW));
   }
   out.parameters = edit_gradients(state, d_change);
   return out;

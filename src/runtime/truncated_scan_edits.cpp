@@ -30,11 +30,12 @@ Changes kept_changes(ScanState& state, const std::vector<at::Tensor>& d_change) 
 
 // All boundaries' events as one batch.
 Events all_events(const ScanState& state) {
-  std::vector<at::Tensor> kinds, entries, positions, sources, ordinals;
+  std::vector<at::Tensor> kinds, entries, positions, masses, sources, ordinals;
   for (const ScanEvent& event : state.events) {
     kinds.push_back(event.events.kind_YEW);
     entries.push_back(event.events.u_YEWC);
     positions.push_back(event.events.position_YEW);
+    masses.push_back(event.events.mass_YEW);
     sources.push_back(event.events.source_E);
     ordinals.push_back(event.events.ordinal_E);
   }
@@ -42,13 +43,14 @@ Events all_events(const ScanState& state) {
   all.u_YEWC = stack_padded(entries, 2, 0);
   all.kind_YEW = stack_padded(kinds, 2, static_cast<int64_t>(RowKind::pad));
   all.position_YEW = stack_padded(positions, 2, 0);
+  all.mass_YEW = stack_padded(masses, 2, 0);
   all.source_E = at::cat(sources);
   all.ordinal_E = at::cat(ordinals);
   return all;
 }
 
 Changes repeated_changes(const ScanState& state, const std::vector<at::Tensor>& d_change) {
-  const Edit edit = state.effects.rewrite->edit(all_events(state), state.leaves);
+  const Edit edit = state.effects.edits()->edit(all_events(state), state.leaves);
   const at::Tensor change_ZWC = (edit.gate * edit.delta_YEWC).squeeze(0);
   return {{change_ZWC}, {stack_padded(d_change, 1, 0).to(change_ZWC.scalar_type())}};
 }
@@ -64,7 +66,7 @@ std::vector<at::Tensor> leaves_of(at::TensorList parameters) {
 
 Edit edit_of(const ScanState& state, const Events& events) {
   at::AutoGradMode record(state.keeps_activations);
-  return state.effects.rewrite->edit(events, state.leaves);
+  return state.effects.edits()->edit(events, state.leaves);
 }
 
 at::Tensor change_of(const ScanState& state, const Edit& edit) {

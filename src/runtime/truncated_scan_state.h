@@ -1,7 +1,7 @@
 // What the truncated scan keeps between its forward and backward pass.
 //
-// Entries live in a row pool: first the packed tokens' own, then every rewritten row. A cache is a table of pool rows,
-// so that all versions of it can be read at once in the backward pass without a copy of the cache per step.
+// Entries live in a row pool: first the packed tokens' own, then every rewritten or appended row. A cache is a table of
+// pool rows, so that all versions of it can be read at once in the backward pass without a copy of the cache per step.
 #pragma once
 
 #include <torch/custom_class.h>
@@ -18,6 +18,7 @@ struct ScanEvent {
   at::Tensor rows_EW;     // chosen rows
   Events events;          // their entries before the rewrite
   at::Tensor change_EWC;  // what was added to them, with its graph where activations are kept
+  at::Tensor landed_EW;   // the rows of the next depth's cache that hold the result
 };
 
 struct ScanState : torch::CustomClassHolder {
@@ -36,7 +37,9 @@ struct ScanState : torch::CustomClassHolder {
 
   std::vector<ScanEvent> events;        // by depth
   std::vector<at::Tensor> table_BT;     // by depth >= 1: pool rows of the cache a live segment attends to
-  std::vector<at::Tensor> alive_BT;     // likewise, with eviction
+  std::vector<at::Tensor> position_BT;  // likewise
+  std::vector<at::Tensor> alive_BT;     // likewise, with eviction or appended rows
+  std::vector<int64_t> appended;        // likewise: rows in front of those of the plan's tokens
   std::vector<ops::Attended> attended;  // likewise: what the attention of a depth gave
   at::Tensor pool_R2GD;
   RewriteFigures figures;

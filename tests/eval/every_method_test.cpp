@@ -93,6 +93,8 @@ INSTANTIATE_TEST_SUITE_P(
                    "{kind: entropy, threshold: 0.5}}"},
         MethodCase{"recent_only",
                    "{method: recent_only, recent: 6, width: 12, heads: 2, feed_forward: 20, gate_init: 0}"},
+        MethodCase{"append_rows",
+                   "{method: append_rows, recall: 3, recent: 6, width: 12, heads: 2, feed_forward: 20, gate_init: 0}"},
         MethodCase{"constant_rewrite", "{method: constant_rewrite, gate_init: 0}"},
         MethodCase{"mean_shift", "{method: mean_shift, strength: 0.5}", false},
         MethodCase{"lora", "{method: lora, rank: 2}"}, MethodCase{"pause", "{method: pause, deviation: 0.5}"},

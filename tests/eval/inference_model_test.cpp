@@ -154,6 +154,13 @@ TEST_F(InferenceModelTest, BoundsTheRowsOfLatents) {
   options.count = 3;
   save_latent("latent", "model", "pause", options);
   EXPECT_EQ(open("latent").latent_rows(50, 10), 3 * 11);
+  AppendRowsOptions appending;
+  appending.rows.recent = 6;
+  appending.rows.recall = 5;
+  appending.width = appending.feed_forward = 16;
+  appending.trigger.max_calls = 4;
+  save_latent("appending", "model", "append_rows", appending);
+  EXPECT_EQ(open("appending").latent_rows(50, 10), 4 * (6 + 5));
   EXPECT_EQ(open().latent_rows(50, 10), 0);
 }
 

@@ -20,18 +20,19 @@ inline at::Tensor random_normal(at::IntArrayRef shape, const char* name) {
   return x.to(at::kDouble);
 }
 
-// A method of the tiny model with the tiny processor's sizes, by its name and YAML.
+// A method of the tiny model with the tiny processor's sizes, by its name and more lines of YAML; or YAML in braces,
+// which says all.
 inline std::unique_ptr<Method> tiny_method(const std::string& name, const std::string& yaml = "", int64_t layers = 3) {
   const std::string processor =
       "recent: 4\nwidth: 12\nheads: 3\nfeed_forward: 20\ngate_init: -0.3\nout_deviation: 0.2\n";
   const std::string rows = "recent: 4\nrecall: 3\n";
   std::string base;
-  if (name == "bt") base = processor + "recall: 3\n";
+  if (name == "bt" || name == "append_rows") base = processor + "recall: 3\n";
   if (name == "recent_only") base = processor;
   if (name == "constant_rewrite" || name == "mean_shift") base = rows;
   if (name == "lora") base = "rank: 2\n";
   auto options = make_method_options(name);
-  read_options(parse_yaml(base + yaml, "test.yaml"), *options);
+  read_options(parse_yaml(yaml.starts_with("{") ? yaml : base + yaml, "test.yaml"), *options);
   return make_method(name, *options, tiny_context(tiny_config(layers)));
 }
 
@@ -52,6 +53,7 @@ inline Events some_events(int64_t layers) {
   const at::Tensor real = (events.kind_YEW != 0).unsqueeze(-1);
   events.u_YEWC = random_normal({layers, 3, entries, width}, "entries") * real;
   events.position_YEW = at::arange(layers * 3 * entries).view({layers, 3, entries}) * 5 % 97;
+  events.mass_YEW = random_normal({layers, 3, entries}, "mass").abs() * (events.kind_YEW != 0);
   events.source_E = at::tensor({100, 103, 101}, at::kLong);
   events.ordinal_E = at::tensor({0, 2, 1}, at::kLong);
   return events;
@@ -65,6 +67,7 @@ inline Events layer_of(const Events& events, int64_t layer) {
   one.u_YEWC = events.u_YEWC.narrow(0, layer, 1);
   one.position_YEW = events.position_YEW.narrow(0, layer, 1);
   one.kind_YEW = events.kind_YEW.narrow(0, layer, 1);
+  one.mass_YEW = events.mass_YEW.narrow(0, layer, 1);
   return one;
 }
 

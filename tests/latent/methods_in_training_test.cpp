@@ -46,7 +46,7 @@ TEST_P(InTraining, ChangesTheLogits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Trained, InTraining,
-                         ::testing::Values("bt", "recent_only", "constant_rewrite", "lora", "steer"),
+                         ::testing::Values("bt", "recent_only", "append_rows", "constant_rewrite", "lora", "steer"),
                          [](const ::testing::TestParamInfo<std::string>& one) { return one.param; });
 
 class Identity : public InTraining {};

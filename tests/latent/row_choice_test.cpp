@@ -64,8 +64,9 @@ Chosen naive(const EventRows& events, int64_t e, const RowChoiceOptions& options
   for (const int64_t t : newest) {
     if (in_window(t)) out.recent.push_back(t);
   }
-  for (int64_t t = options.recall_exclude_first; t < used; ++t) {
-    if (alive(t) && in_window(t) && !newest.contains(t)) out.recalled.push_back(t);
+  for (int64_t t = 0; t < used; ++t) {
+    const bool is_first = events.position_ET[e][t].item<int64_t>() < options.recall_exclude_first;
+    if (!is_first && alive(t) && in_window(t) && !newest.contains(t)) out.recalled.push_back(t);
   }
   const auto score = [&](int64_t t) {
     return options.recall_by == "newest" ? static_cast<double>(t) : events.mass_ET[e][t].item<double>();

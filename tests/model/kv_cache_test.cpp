@@ -70,6 +70,30 @@ TEST(KvCache, CompactingASlotLeavesTheOthersAlone) {
   EXPECT_EQ(keys_of(cache, 0, 5), (std::vector<double>{0, 1, 2, 3, 4}));
 }
 
+TEST(KvCache, InsertsRowsInFrontOfAPlaceAndLeavesOtherSlotsAlone) {
+  KvCache cache = filled();
+  const at::Tensor entry = longs({70, 71, 72, 80, 81, 82}).to(at::kDouble).view({2, 1, 3, 1}).expand({2, 2, 3, 8});
+  const at::Tensor position = longs({7, 8, 9, 17, 18, 19}).view({2, 3});
+  const at::Tensor real = longs({1, 0, 1, 0, 1, 0}).view({2, 3}).to(at::kBool);
+  cache.insert_(1, longs({2, 0}), longs({1, 0}), {entry, -entry, {}, position, {}}, real);
+  EXPECT_TRUE(cache.length_LB()[1].equal(longs({6, 0, 5})));
+  EXPECT_TRUE(cache.length_LB()[0].equal(longs({0, 0, 0})));
+  EXPECT_EQ(keys_of(cache, 2, 5), (std::vector<double>{20, 70, 72, 21, 22}));
+  EXPECT_EQ(positions_of(cache, 2, 5), (std::vector<int64_t>{0, 7, 9, 2, 4}));
+  EXPECT_EQ(keys_of(cache, 0, 6), (std::vector<double>{81, 0, 1, 2, 3, 4}));
+  EXPECT_EQ(positions_of(cache, 0, 6), (std::vector<int64_t>{18, 0, 2, 4, 6, 8}));
+  EXPECT_EQ(cache.view(1, kCapacity).v_BGTD[0][0][0][0].item<double>(), -81);
+}
+
+TEST(KvCache, InsertingNothingChangesNothing) {
+  KvCache cache = filled();
+  const at::Tensor none = at::zeros({1, 2, 0, 8}, at::kDouble);
+  cache.insert_(1, longs({2}), longs({1}), {none, none, {}, at::zeros({1, 0}, at::kLong), {}},
+                at::zeros({1, 0}, at::kBool));
+  EXPECT_TRUE(cache.length_LB()[1].equal(longs({5, 0, 3})));
+  EXPECT_EQ(keys_of(cache, 2, 3), (std::vector<double>{20, 21, 22}));
+}
+
 TEST(KvCache, AClearedSlotIsEmptyAndItsNeighboursAreNot) {
   KvCache cache = filled();
   cache.clear_(0);

@@ -30,8 +30,8 @@ std::string usage_error(const std::function<void()>& action) {
 }
 
 TEST(MethodOptions, EveryBuiltInMethodHasASummaryAndReadsItsOwnDefaults) {
-  EXPECT_EQ(method_names(), (std::vector<std::string>{"bt", "constant_rewrite", "dca", "evict", "lora", "mean_shift",
-                                                      "pause", "recent_only", "rollout", "steer"}));
+  EXPECT_EQ(method_names(), (std::vector<std::string>{"append_rows", "bt", "constant_rewrite", "dca", "evict", "lora",
+                                                      "mean_shift", "pause", "recent_only", "rollout", "steer"}));
   for (const std::string& name : method_names()) {
     EXPECT_FALSE(method_summary(name).empty()) << name;
     const auto options = make_method_options(name);
@@ -54,6 +54,11 @@ TEST(SteerOptions, AMeasuredDirectionHasTwoSetsOfTextsAndALearnedOneNone) {
   EXPECT_THAT(error("{direction: mean_difference, positive: a.jsonl}"), HasSubstr("latent.negative"));
   EXPECT_THAT(error("{negative: b.jsonl}"), HasSubstr("latent.negative"));
   read_method("steer", "{direction: mean_difference, positive: a.jsonl, negative: b.jsonl}");
+}
+
+TEST(AppendRowsOptions, DrawNoRowsByNumber) {
+  EXPECT_THAT(usage_error([] { read_method("append_rows", "recall_by: random"); }), HasSubstr("latent.recall_by"));
+  EXPECT_THAT(usage_error([] { read_method("append_rows", "{width: 10, heads: 3}"); }), HasSubstr("latent.heads"));
 }
 
 TEST(RowChoiceOptions, KeysThatContradictEachOtherAreRefused) {

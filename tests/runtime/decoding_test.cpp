@@ -30,10 +30,18 @@ struct Case {
   int64_t lag = 0;
 };
 
+constexpr const char* kAppendRows =
+    "{recent: 4, recall: 3, width: 12, heads: 3, feed_forward: 20, out_deviation: 0.2, gate_init: 0}";
+
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 std::unique_ptr<Method> make(const Case& c, const ModelConfig& config) {
   const MethodContext context = testing::tiny_context(config);
+  if (c.method == "append_rows") {
+    auto options = make_method_options(c.method);
+    read_options(parse_yaml(c.yaml, c.name), *options);
+    return make_method(c.method, *options, context);
+  }
   if (c.method == "evict") {
     EvictOptions options;
     options.keep = 4;
@@ -153,7 +161,7 @@ class Decode : public ::testing::TestWithParam<Case> {
       return ids;
     };
     Decoding engine(backbone_.decoder, method_.get(), table_, trigger_, {testing::kEos},
-                    {.slots = slots, .capacity = 128}, forced);
+                    {.slots = slots, .capacity = 256}, forced);
     size_t next = 0;
     while (next < batch_.size() || !engine.idle()) {
       std::vector<DecodingRequest> requests;
@@ -208,6 +216,23 @@ INSTANTIATE_TEST_SUITE_P(
         Case{.name = "one_slot", .slots = 1}, Case{.name = "mean_shift", .method = "mean_shift"},
         Case{.name = "evict", .method = "evict"},
         Case{.name = "evict_window", .method = "evict", .attention_window = 6},
+        Case{.name = "append_rows", .method = "append_rows", .yaml = kAppendRows},
+        Case{.name = "append_rows_one_slot", .method = "append_rows", .slots = 1, .yaml = kAppendRows},
+        Case{.name = "append_rows_before_inside_prompt",
+             .method = "append_rows",
+             .before_newline = true,
+             .inside_prompt = true,
+             .yaml = kAppendRows},
+        Case{.name = "append_rows_window_and_cap",
+             .method = "append_rows",
+             .softcap = 1.5,
+             .attention_window = 6,
+             .yaml = kAppendRows},
+        Case{.name = "append_rows_not_at_prompt_end_causal",
+             .method = "append_rows",
+             .at_prompt_end = false,
+             .yaml = "{recent: 4, recall: 3, width: 12, heads: 3, feed_forward: 20, out_deviation: 0.2, gate_init: 0, "
+                     "window: recent, causal: true, recall_exclude_first: 2, recall_by: newest}"},
         Case{.name = "steer", .method = "steer"},
         Case{.name = "steer_before", .method = "steer", .before_newline = true, .inside_prompt = true},
         Case{.name = "steer_boundary_token", .method = "steer", .yaml = "places: boundary_token"},

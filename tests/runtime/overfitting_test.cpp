@@ -59,7 +59,8 @@ TEST_P(Overfitting, GetsBelowTheFrozenBackbone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Methods, Overfitting,
-                         ::testing::Values("bt", "recent_only", "constant_rewrite", "lora", "steer", "dca"),
+                         ::testing::Values("bt", "recent_only", "constant_rewrite", "lora", "steer", "dca",
+                                           "append_rows"),
                          [](const ::testing::TestParamInfo<std::string>& one) { return one.param; });
 
 }  // namespace

@@ -46,6 +46,8 @@ class TrainerTest : public TrainTest {
               "trigger: {kind: entropy, threshold: 2.5, min_step_tokens: 3, boundaries: ",
               method == "bt_entropy" ? "precomputed" : "live", "}}"));
     }
+    if (method == "append_rows")
+      return latent_config("{method: append_rows, recall: 3, recent: 6, width: 12, heads: 2, feed_forward: 20}");
     if (method == "rollout") return latent_config("{method: rollout, latents: 2, stage_steps: 3}");
     if (method == "pause") return latent_config("{method: pause, deviation: 0.5}");
     if (method == "dca") return dca_config("copy");
@@ -75,7 +77,8 @@ class EveryMethod : public TrainerTest, public ::testing::WithParamInterface<con
 INSTANTIATE_TEST_SUITE_P(Trainer, EveryMethod,
                          ::testing::Values("sft", "bt", "lora", "constant_rewrite", "recent_only", "steer", "pause",
                                            "dca", "dca_with_adapters", "dca_from_scratch", "bt_with_backbone",
-                                           "bt_learned_calls", "bt_entropy", "bt_entropy_live", "rollout"),
+                                           "bt_learned_calls", "bt_entropy", "bt_entropy_live", "rollout",
+                                           "append_rows"),
                          [](const auto& param) { return std::string(param.param); });
 
 TEST_P(EveryMethod, AccumulatingOverBatchesEqualsOneLargeBatch) {

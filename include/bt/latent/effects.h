@@ -47,6 +47,7 @@ struct Events {
   at::Tensor u_YEWC;                       // the chosen entries; zeros where padded
   at::Tensor position_YEW;                 // int64
   at::Tensor kind_YEW;                     // int8, RowKind
+  at::Tensor mass_YEW;                     // attention mass of the chosen rows, as EventRows::mass_ET
   at::Tensor source_E;                     // int64: data-set index of the sequence, keys random numbers
   at::Tensor ordinal_E;                    // int64: boundary number within the sequence
   // In training: what an event of a layer weighs in the mean over all those of the step. A method that learns when to
@@ -66,12 +67,15 @@ class Rewrite {
   virtual ~Rewrite() = default;
   // How many of the newest rows of a step vote for what is recalled; also the greatest number of recent rows.
   virtual int64_t recent_capacity() const = 0;
+  // The most rows of one event. Needed where they are appended: the cache must hold them.
+  virtual int64_t row_capacity() const;
   virtual ChosenRows choose(const EventRows& events) const = 0;
   // Differentiable in `parameters`: the method's layered parameters, [Y, ...] each.
   virtual Edit edit(const Events& events, at::TensorList parameters) const = 0;
 };
 
-// Hides rows from every later query: keep_ET bool. Rows stay where they are under teacher forcing; decoding compacts.
+// Hides rows from every later query: keep_ET bool, judged on the cache before any rewrite of the same event. Rows stay
+// where they are under teacher forcing; decoding compacts.
 class Evict {
  public:
   virtual ~Evict() = default;
@@ -141,10 +145,15 @@ class Steer {
 
 struct Effects {
   const Rewrite* rewrite = nullptr;
+  // The same edit, but the chosen rows stay and new = u + gate * delta become rows of their own at their positions,
+  // seen by every later query and chosen like any other row. They lie in front of all rows of tokens, by event and in
+  // the order chosen. Goes with no other effect.
+  const Rewrite* append_rows = nullptr;
   const Evict* evict = nullptr;
   const Append* append = nullptr;
   const Steer* steer = nullptr;
-  bool any() const { return rewrite != nullptr || evict != nullptr || append != nullptr || steer != nullptr; }
+  const Rewrite* edits() const { return rewrite != nullptr ? rewrite : append_rows; }
+  bool any() const { return edits() != nullptr || evict != nullptr || append != nullptr || steer != nullptr; }
 };
 
 }  // namespace bt

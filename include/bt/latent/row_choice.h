@@ -8,7 +8,8 @@ namespace bt {
 
 // I = J ∪ R of arXiv 2505.16950: J, the recent rows (at most options.recent of the step just written, the newest kept,
 // or the newest whatever their step), then R, the options.recall earlier rows of greatest attention mass (or random, or
-// the newest earlier ones), ascending. Rows hidden from the next token, or evicted, are never chosen; an event whose
+// the newest earlier ones), ascending. Rows hidden from the next token, or evicted, are never chosen, those at
+// the first positions (recall_exclude_first) never recalled; an event whose
 // step is empty chooses nothing. W is the most any event of the batch needs. Ours: recall_share takes the fewest rows
 // that hold a share of the mass, recall_diversity chooses greedily for mass and unlike keys (k rounds over T rows).
 ChosenRows choose_rows(const EventRows& events, const RowChoiceOptions& options);

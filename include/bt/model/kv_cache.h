@@ -37,6 +37,10 @@ class KvCache {
 
   // Keeps the rows of the listed slots where keep_AT is true and moves them together, order kept.
   void compact_(int64_t layer, const at::Tensor& slot_A, const at::Tensor& keep_AT);
+  // Puts new rows of the listed slots at row begin_A, where real_AW is true; the rows behind move on. Precondition:
+  // they fit.
+  void insert_(int64_t layer, const at::Tensor& slot_A, const at::Tensor& begin_A, const KvView& rows_AW,
+               const at::Tensor& real_AW);
   void clear_(int64_t slot);
 
   const at::Tensor& length_LB() const { return length_LB_; }

@@ -94,6 +94,10 @@ struct RecentOnlyOptions final : BtOptions {  // `recent_only`: the Cache Proces
   }
 };
 
+struct AppendRowsOptions final : BtOptions {  // `append_rows`: new rows instead of rewritten ones, a trained control
+  void validate() const override;
+};
+
 struct ConstantRewriteOptions final : MethodOptions {  // `constant_rewrite`: a learned delta per slot, no input
   RowChoiceOptions rows;
   double gate_init = -4;

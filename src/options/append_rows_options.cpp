@@ -1,0 +1,15 @@
+#include "bt/core/error.h"
+#include "bt/options/method_options.h"
+
+namespace bt {
+
+void AppendRowsOptions::validate() const {
+  BtOptions::validate();
+  if (rows.recall_by != "random") return;
+  fail_usage({.what = "random recall draws by row number, and appended rows have none that every engine shares",
+              .where = "latent.recall_by",
+              .expected = "mass or newest",
+              .found = rows.recall_by});
+}
+
+}  // namespace bt
