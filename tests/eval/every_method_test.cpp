@@ -105,6 +105,8 @@ INSTANTIATE_TEST_SUITE_P(
         MethodCase{"steer_measured", "{method: steer, direction: mean_difference, measured_on: last, strength: 4}",
                    false},
         MethodCase{"evict", "{method: evict, keep: 2, recent: 2}", false},
+        MethodCase{"evict_pooled", "{method: evict, keep: 2, recent: 2, pool: 3}", false},
+        MethodCase{"gist", "{method: gist, rows: 1, trigger: {at_prompt_end: true}}", false},
         MethodCase{"dca", "{method: dca, latents: 4, ahead: 16, places: 32}"},
         MethodCase{"dca_with_adapters", "{method: dca, latents: 4, ahead: 16, places: 32, coprocessor: lora, rank: 4}"},
         MethodCase{

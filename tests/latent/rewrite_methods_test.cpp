@@ -43,13 +43,14 @@ TEST_P(RewriteMethod, AnEventDoesNotDependOnItsNeighbours) {
   second.u_YEWC = both.u_YEWC.narrow(1, 1, 1);
   second.position_YEW = both.position_YEW.narrow(1, 1, 1);
   second.kind_YEW = both.kind_YEW.narrow(1, 1, 1);
+  second.mass_YEW = both.mass_YEW.narrow(1, 1, 1);
   second.source_E = both.source_E.narrow(0, 1, 1);
   second.ordinal_E = both.ordinal_E.narrow(0, 1, 1);
   EXPECT_LE(greatest(edit_of(*method, both).delta_YEWC.narrow(1, 1, 1) - edit_of(*method, second).delta_YEWC), 1e-12);
 }
 
 INSTANTIATE_TEST_SUITE_P(Methods, RewriteMethod,
-                         ::testing::Values("bt", "recent_only", "constant_rewrite", "mean_shift"),
+                         ::testing::Values("bt", "recent_only", "constant_rewrite", "mean_shift", "gist"),
                          [](const ::testing::TestParamInfo<std::string>& one) { return one.param; });
 
 // Entries whose keys are 0.5 times and values 4 times as large, measured by calibration, change by as much more.

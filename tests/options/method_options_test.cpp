@@ -30,8 +30,9 @@ std::string usage_error(const std::function<void()>& action) {
 }
 
 TEST(MethodOptions, EveryBuiltInMethodHasASummaryAndReadsItsOwnDefaults) {
-  EXPECT_EQ(method_names(), (std::vector<std::string>{"append_rows", "bt", "constant_rewrite", "dca", "evict", "lora",
-                                                      "mean_shift", "pause", "recent_only", "rollout", "steer"}));
+  EXPECT_EQ(method_names(),
+            (std::vector<std::string>{"append_rows", "bt", "constant_rewrite", "dca", "evict", "gist", "lora",
+                                      "mean_shift", "pause", "recent_only", "rollout", "steer"}));
   for (const std::string& name : method_names()) {
     EXPECT_FALSE(method_summary(name).empty()) << name;
     const auto options = make_method_options(name);
@@ -56,9 +57,20 @@ TEST(SteerOptions, AMeasuredDirectionHasTwoSetsOfTextsAndALearnedOneNone) {
   read_method("steer", "{direction: mean_difference, positive: a.jsonl, negative: b.jsonl}");
 }
 
+TEST(EvictOptions, ARowStandsInTheMiddleOfItsNeighbours) {
+  EXPECT_THAT(usage_error([] { read_method("evict", "pool: 4"); }), HasSubstr("latent.pool"));
+  read_method("evict", "pool: 5");
+}
+
 TEST(AppendRowsOptions, DrawNoRowsByNumber) {
   EXPECT_THAT(usage_error([] { read_method("append_rows", "recall_by: random"); }), HasSubstr("latent.recall_by"));
   EXPECT_THAT(usage_error([] { read_method("append_rows", "{width: 10, heads: 3}"); }), HasSubstr("latent.heads"));
+}
+
+TEST(GistOptions, LeaveThePromptWholeUnlessAskedTo) {
+  EXPECT_FALSE(dynamic_cast<GistOptions&>(*read_method("gist", "rows: 2")).resolved_trigger().at_prompt_end);
+  const auto asked = read_method("gist", "trigger: {at_prompt_end: true}");
+  EXPECT_TRUE(dynamic_cast<GistOptions&>(*asked).resolved_trigger().at_prompt_end);
 }
 
 TEST(RowChoiceOptions, KeysThatContradictEachOtherAreRefused) {

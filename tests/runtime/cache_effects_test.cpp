@@ -1,4 +1,4 @@
-// Methods that add rows to the cache: both orders against a naive reference whose caches are lists.
+// Methods that add rows to the cache or take some away: both orders against a naive reference whose caches are lists.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -80,6 +80,58 @@ struct NaiveAppend {
       out.push_back({halves[0].view(rows[0].k_GD.sizes()), halves[1].view(rows[0].k_GD.sizes()), positions[i]});
     }
     return out;
+  }
+};
+
+// ---- evict: the newest rows stay, and of the earlier ones those of greatest pooled mass.
+
+struct NaiveEvict {
+  size_t keep, recent, pool = 1;
+  bool by_max = false;
+
+  void operator()(const NaiveEvent& event, Rows& rows) const {
+    const size_t newest = std::min(recent, rows.size()), earlier = rows.size() - newest;
+    const auto mass = event.mass(rows.size(), recent);
+    std::vector<double> pooled(rows.size(), 0);
+    Indices candidates;
+    for (size_t t = 0; t < earlier; ++t) {
+      for (size_t i = t < pool / 2 ? 0 : t - pool / 2; i < std::min(earlier, t + pool / 2 + 1); ++i)
+        pooled[t] = by_max ? std::max(pooled[t], mass[i]) : pooled[t] + mass[i] / static_cast<double>(pool);
+      if (next_sees(event, rows, t)) candidates.push_back(t);
+    }
+    Rows left;
+    for (const size_t t : heaviest(candidates, pooled, keep)) left.push_back(rows[t]);
+    for (size_t t = earlier; t < rows.size(); ++t) {
+      if (next_sees(event, rows, t)) left.push_back(rows[t]);
+    }
+    rows = left;
+  }
+};
+
+// ---- gist: the step's rows become one row a group.
+
+struct NaiveGist {
+  size_t gists, recent;
+
+  void operator()(const NaiveEvent& event, Rows& rows) const {
+    const auto mass = event.mass(rows.size(), recent);
+    const size_t begin = rows.size() - event.step, groups = std::min(gists, event.step);
+    Rows left(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(begin));
+    for (size_t g = 0; g < groups; ++g) {
+      // Entries w of n with floor(w M / n) = g.
+      const size_t from = (g * event.step + groups - 1) / groups, to = ((g + 1) * event.step + groups - 1) / groups;
+      size_t carrier = begin + from;
+      double sum = 0;
+      for (size_t t = begin + from; t < begin + to; ++t) sum += mass[t];
+      at::Tensor value = at::zeros_like(rows[0].v_GD);
+      for (size_t t = begin + from; t < begin + to; ++t) {
+        if (mass[t] > mass[carrier]) carrier = t;
+        const double share = sum > 0 ? mass[t] / sum : 1.0 / static_cast<double>(to - from);  // beyond every window
+        value = value + share * rows[t].v_GD;
+      }
+      left.push_back({rows[carrier].k_GD, value, rows[carrier].position});
+    }
+    rows = left;
   }
 };
 
@@ -199,6 +251,32 @@ std::vector<Case> cases() {
                    .bptt_steps = bptt,
                    .family = "qwen3"});
   }
+  const auto evicts = [](size_t keep, size_t recent, size_t pool, bool by_max) {
+    return [=](const Method&) -> std::function<void(const NaiveEvent&, Rows&)> {
+      return NaiveEvict{keep, recent, pool, by_max};
+    };
+  };
+  add_awkward(all,
+              {.name = "evict", .method = "evict", .yaml = "{keep: 4, recent: 3}", .naive = evicts(4, 3, 1, false)});
+  add_awkward(all, {.name = "evict_pool_mean",
+                    .method = "evict",
+                    .yaml = "{keep: 4, recent: 3, pool: 3}",
+                    .naive = evicts(4, 3, 3, false)});
+  add_awkward(all, {.name = "evict_pool_max",
+                    .method = "evict",
+                    .yaml = "{keep: 3, recent: 2, pool: 5, pool_by: max}",
+                    .naive = evicts(3, 2, 5, true),
+                    .bptt_steps = 0});
+  const auto gists = [](size_t rows, size_t recent) {
+    return [=](const Method&) -> std::function<void(const NaiveEvent&, Rows&)> { return NaiveGist{rows, recent}; };
+  };
+  add_awkward(all, {.name = "gist", .method = "gist", .yaml = "{rows: 2}", .naive = gists(2, 64)});
+  add_awkward(all, {.name = "gist_of_one_voter",
+                    .method = "gist",
+                    .yaml = "{rows: 3, recent: 1}",
+                    .naive = gists(3, 1),
+                    .bptt_steps = 0});
+  all.push_back({.name = "gist_of_one_row", .method = "gist", .yaml = "{rows: 1}", .naive = gists(1, 64)});
   return all;
 }
 

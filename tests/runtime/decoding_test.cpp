@@ -37,10 +37,11 @@ void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 std::unique_ptr<Method> make(const Case& c, const ModelConfig& config) {
   const MethodContext context = testing::tiny_context(config);
-  if (c.method == "append_rows") {
-    auto options = make_method_options(c.method);
+  if (c.method == "append_rows" || c.method == "gist" || c.method == "evict_pooled") {
+    const std::string name = c.method == "evict_pooled" ? "evict" : c.method;
+    auto options = make_method_options(name);
     read_options(parse_yaml(c.yaml, c.name), *options);
-    return make_method(c.method, *options, context);
+    return make_method(name, *options, context);
   }
   if (c.method == "evict") {
     EvictOptions options;
@@ -216,6 +217,20 @@ INSTANTIATE_TEST_SUITE_P(
         Case{.name = "one_slot", .slots = 1}, Case{.name = "mean_shift", .method = "mean_shift"},
         Case{.name = "evict", .method = "evict"},
         Case{.name = "evict_window", .method = "evict", .attention_window = 6},
+        Case{.name = "evict_pooled", .method = "evict_pooled", .yaml = "{keep: 4, recent: 3, pool: 3}"},
+        Case{.name = "evict_pooled_window",
+             .method = "evict_pooled",
+             .before_newline = true,
+             .attention_window = 6,
+             .yaml = "{keep: 4, recent: 2, pool: 5, pool_by: max}"},
+        Case{.name = "gist", .method = "gist", .yaml = "{rows: 2}"},
+        Case{.name = "gist_inside_prompt_window",
+             .method = "gist",
+             .inside_prompt = true,
+             .softcap = 1.5,
+             .attention_window = 6,
+             .yaml = "{rows: 3, recent: 2}"},
+        Case{.name = "gist_before", .method = "gist", .before_newline = true, .yaml = "{rows: 1}"},
         Case{.name = "append_rows", .method = "append_rows", .yaml = kAppendRows},
         Case{.name = "append_rows_one_slot", .method = "append_rows", .slots = 1, .yaml = kAppendRows},
         Case{.name = "append_rows_before_inside_prompt",

@@ -176,6 +176,16 @@ struct SteerOptions final : MethodOptions {  // `steer`: a direction added to th
 struct EvictOptions final : MethodOptions {  // `evict`: keep the rows of greatest attention mass
   int64_t keep = 64;                         // rows kept per layer besides the recent ones
   int64_t recent = 16;
+  int64_t pool = 1;              // neighbours, the row itself included, over which mass is pooled
+  std::string pool_by = "mean";  // mean | max
+  void fields(OptionFields& f) override;
+  void validate() const override;
+};
+
+struct GistOptions final : MethodOptions {          // `gist`: a step's rows merged into a few
+  GistOptions() { trigger.at_prompt_end = false; }  // the prompt stays whole
+  int64_t rows = 4;                                 // M
+  int64_t recent = 64;
   void fields(OptionFields& f) override;
 };
 
