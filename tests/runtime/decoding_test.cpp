@@ -248,6 +248,11 @@ INSTANTIATE_TEST_SUITE_P(
              .at_prompt_end = false,
              .yaml = "{recent: 4, recall: 3, width: 12, heads: 3, feed_forward: 20, out_deviation: 0.2, gate_init: 0, "
                      "window: recent, causal: true, recall_exclude_first: 2, recall_by: newest}"},
+        Case{.name = "append_rows_newest_recalled_again",
+             .method = "append_rows",
+             .max_calls = 5,
+             .yaml = "{recent: 2, recall: 12, width: 12, heads: 3, feed_forward: 20, out_deviation: 0.2, gate_init: 0, "
+                     "recall_by: newest}"},
         Case{.name = "steer", .method = "steer"},
         Case{.name = "steer_before", .method = "steer", .before_newline = true, .inside_prompt = true},
         Case{.name = "steer_boundary_token", .method = "steer", .yaml = "places: boundary_token"},
