@@ -11,12 +11,14 @@ from study_yaml import as_text, nearest
 @dataclasses.dataclass
 class Arm:
     name: str
-    config: Optional[str]            # None: the study's model as it is
+    config: Optional[str]            # None: the study's model as it is, or another arm's
     settings: dict
     on: Optional[Tuple[str, str]]    # (arm, weights) that it starts from; None: the study's model, or random weights
     match: Optional[dict]
     tune: dict
     weights: List[str]
+    evaluates: Optional[str]         # the arm whose trained weights are evaluated in another way
+    evaluation: dict                 # flags over the study's
 
     def trials(self):
         """Every combination of the grid's values; none where nothing is tuned."""
@@ -64,7 +66,8 @@ def read_arm(name, values, protocol, refuse):
         chosen = dict(zip(sweep, combination))
         yield Arm(sweep_name(name, chosen), values.get("config"), {**values.get("settings", {}), **chosen},
                   split_weights(on, "best") if on else None, values.get("match"), values.get("tune", {}),
-                  values.get("weights") or protocol.get("weights", ["best"]))
+                  values.get("weights") or protocol.get("weights", ["best"]), values.get("evaluates"),
+                  values.get("evaluation", {}))
 
 
 def check_names(path, names, refuse):
@@ -93,11 +96,21 @@ def check_arm(arm, arms, values, refuse):
                 refuse(path + (key,), f"{other} is not trained")
     if arm.on and arm.on[1] not in WEIGHTS:
         refuse(path + ("on",), f"expected ARM, ARM/best or ARM/final, found {'/'.join(arm.on)}")
+    if arm.evaluates is not None:
+        return check_evaluates(arm, arms, path, refuse)
     if arm.config is None and (not values.get("model") or arm.settings or arm.on or arm.match or arm.tune):
         refuse(path, "has no config: only the study's model as it is can do without")
     if arm.match and "train.steps" in {**arm.settings, **arm.tune}:
         refuse(path, "match chooses train.steps, which is set here too")
     check_no_cycle(arm, arms, (), refuse)
+
+
+def check_evaluates(arm, arms, path, refuse):
+    known_arm(arm.evaluates, arms, path + ("evaluates",), refuse)
+    if arms[arm.evaluates].config is None:
+        refuse(path + ("evaluates",), f"{arm.evaluates} is not trained")
+    if arm.config or arm.settings or arm.on or arm.match or arm.tune:
+        refuse(path, f"evaluates {arm.evaluates} as it was trained: only evaluation and weights can be its own")
 
 
 def check_no_cycle(arm, arms, seen, refuse):

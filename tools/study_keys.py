@@ -11,10 +11,10 @@ TOKENIZER = {"vocab_size": int, "text": str, "model_type": {"bpe", "unigram"}, "
              "problem_words": bool, "seed": int}  # bt-data train-tokenizer
 EVALUATION = {"tasks": [str], "limit": int, "batch_size": int, "max_new_tokens": int, "prompt_template": str, "chat": str,
               "system": str, "load": str, "device": str, "dtype": str, "threads": int, "plugins": [str],
-              "allow_other_backbone": bool}  # bt-eval run
+              "allow_other_backbone": bool, "rewrite_control": {"none", "random", "swapped"}}  # bt-eval run
 WEIGHTS = {"best", "final"}
 ARM = {"config": str, "settings": FREE, "on": str, "weights": [WEIGHTS], "tune": FREE, "sweep": FREE,
-       "match": {"arm": str, "by": {"samples", "flops", "wall"}}}
+       "match": {"arm": str, "by": {"samples", "flops", "wall"}}, "evaluates": str, "evaluation": EVALUATION}
 OUTCOME = {"task": str, "filter": str, "split": str, "weights": WEIGHTS, "learned_above": NUMBER}
 SCHEMA = {
     "name": str, "seeds": [int], "model": str, "settings": FREE, "weights": [WEIGHTS],

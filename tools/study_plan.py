@@ -117,24 +117,30 @@ class Plan:
         config = effective_config(self.protocol, arm, chosen)
         return config.get("train.batch_size", 16) * config.get("train.accumulate", 1)  # bt-train's defaults
 
+    def source(self, arm):
+        """The arm whose weights are evaluated."""
+        return self.protocol.arms[arm.evaluates] if arm.evaluates else arm
+
     def evaluate_all(self, arm, seed):
         """A model that no seed changes gives one result, unless each seed has its own problems."""
-        same = not arm.config and not self.data_of(seed).own_problems
-        for weights in arm.weights if arm.config else arm.weights[:1]:
+        is_trained = bool(self.source(arm).config)
+        same = not is_trained and not self.data_of(seed).own_problems
+        for weights in arm.weights if is_trained else arm.weights[:1]:
             for split in self.protocol.splits():
                 first = self.results.get((arm.name, weights, split, self.protocol.seeds[0])) if same else None
                 self.results[arm.name, weights, split, seed] = first or self.evaluate(arm, weights, split, seed)
 
     def evaluate(self, arm, weights, split, seed):
         data, words, after = self.data_of(seed), ["--model", self.protocol.model], []
-        if arm.config:
-            after = [self.train(arm, seed)]
-            words = self.trained_folders(arm, seed, os.path.join(after[0].path, weights))
+        source = self.source(arm)
+        if source.config:
+            after = [self.train(source, seed)]
+            words = self.trained_folders(source, seed, os.path.join(after[0].path, weights))
         name = ".".join([arm.name, *([weights] if weights != arm.weights[0] else []),
                          *([split] if split != self.protocol.splits()[0] else [])])
         folder = self.folder(seed, "eval", name)
         command = ["bt-eval", "run", *words, "--data", data.tests[split], "--out", folder, "--seed", str(seed)]
-        return self.add(Step(folder, command + program_flags(self.protocol.evaluation), files=[],
+        return self.add(Step(folder, command + program_flags({**self.protocol.evaluation, **arm.evaluation}), files=[],
                              after=after + data.test_steps.get(split, []), proof=os.path.join(folder, "results_*.json")))
 
     def trained_folders(self, arm, seed, trained):

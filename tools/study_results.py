@@ -26,12 +26,13 @@ class Results:
         return all(step.is_settled() for key, step in self.plan.results.items() if key[3] == seed)
 
     def rows_of(self, arm):
-        for weights in arm.weights if arm.config else arm.weights[:1]:
-            runs = [self.run_values(arm, weights, seed) for seed in self.seeds]
+        source = self.plan.source(arm)
+        for weights in arm.weights if source.config else arm.weights[:1]:
+            runs = [self.run_values(source, weights, seed) for seed in self.seeds]
             for split in self.protocol.splits():
                 results = [self.result(arm.name, weights, split, seed) for seed in self.seeds]
                 failed = [seed for seed, result in zip(self.seeds, results) if result is None]
-                parameters = self.parameters(arm, next(filter(None, results), None))
+                parameters = self.parameters(source, next(filter(None, results), None))
                 for task, name in self.scores:
                     row = {"arm": arm.name, "weights": weights, "split": split, "task": task, "filter": name,
                            "accuracy": [result and accuracy(result, task, name) for result in results], "failed": failed}

@@ -1,4 +1,5 @@
 #include "bt/core/error.h"
+#include "bt/core/strings.h"
 #include "bt/options/method_options.h"
 
 namespace bt {
@@ -22,6 +23,12 @@ void SteerOptions::fields(OptionFields& f) {
 }
 
 void SteerOptions::validate() const {
+  if (places != "after" && asks_model(resolved_trigger())) {
+    fail_usage({.what = "which tokens are steered must be known before they are fed",
+                .where = "latent.places",
+                .expected = str("after, with the trigger ", trigger.kind),
+                .found = places});
+  }
   const bool is_measured = direction == "mean_difference";
   for (const auto& [key, file] : {std::pair{"latent.positive", &positive}, std::pair{"latent.negative", &negative}}) {
     if (is_measured == !file->empty()) continue;

@@ -87,7 +87,8 @@ struct Decoding::State {
   void act_on_entropy();
   // The method acts on the slots' caches as they stand.
   void act(const std::vector<int64_t>& at_slots);
-  // Edits that have waited for trigger.lag tokens take effect.
+  // What was made of the slots' caches takes effect; land_edits: where it has waited for trigger.lag tokens.
+  void land(const std::vector<int64_t>& at_slots, const Edited& edited);
   void land_edits();
   // The latents of a boundary: fed at once, or computed beside decoding until join_latents() feeds them.
   void append_latents(const std::vector<int64_t>& at_slots);

@@ -84,6 +84,8 @@ TEST(RowChoiceOptions, KeysThatContradictEachOtherAreRefused) {
     refused(method, "{rewrite_recent: false, recall: 0}", "latent.recall");
   }
   refused("recent_only", "rewrite_recent: false", "latent.recall");
+  refused("append_rows", "calls: learned", "latent.calls");
+  refused("steer", "{places: next_step, trigger: {kind: entropy}}", "latent.places");
 }
 
 TEST(DcaOptions, LagsAreARange) {

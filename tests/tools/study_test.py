@@ -137,6 +137,22 @@ class Commands(StudyTest):
         self.assertEqual((base["accuracy"], base["trained_parameters"], base["flops"]), ([0.4, 0.4], 0, [None, None]))
         self.assertEqual((bt["trained_parameters"], bt["inference_parameters"]), (29, 1029))
 
+    def test_a_trained_arm_can_be_evaluated_in_another_way(self):
+        control = "bt_random: {evaluates: bt, evaluation: {rewrite_control: random}}"
+        self.write(protocol([SFT, BT, control]))
+        _, calls = self.study()
+        own = [call for call in calls if "bt_random" in call]
+        self.assertEqual(len(own), 1, "it is not trained")
+        self.assertIn("--latent study/seed_0/train/bt/best", own[0])
+        self.assertIn("--rewrite-control random", own[0])
+        self.assertEqual(sum("--rewrite-control" in call for call in calls), 1)
+        rows = {row["arm"]: row for row in self.result()["rows"]}
+        self.assertEqual(rows["bt_random"]["flops"], rows["bt"]["flops"])
+        self.assertEqual(rows["bt_random"]["trained_parameters"], 29)
+        self.refused(protocol([SFT, BT, "x: {evaluates: sft, on: bt}"]), "arms.x", "evaluates sft")
+        self.refused(protocol([SFT, BT, "x: {evaluates: sfd}"]), "arms.x.evaluates", "sft")
+        self.refused(protocol([SFT, BT, "x: {evaluates: bt, evaluation: {rewrite_control: rando}}"]), "random")
+
     def test_the_seed_in_paths_and_settings(self):
         (self.folder / "train2.jsonl").write_text("{}\n")
         data = DATA.replace("train.jsonl", "'train{seed}.jsonl'").replace("DATA", "'DATA{seed}'")

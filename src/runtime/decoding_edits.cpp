@@ -1,0 +1,71 @@
+// What an event made of the slots' caches takes effect: rows change in place, or new ones enter.
+#include <ATen/ATen.h>
+
+#include "boundary_event.h"
+#include "bt/ops/ops.h"
+#include "decoding_state.h"
+#include "to_tensor.h"
+
+namespace bt {
+namespace {
+
+// x_EW… at the slots of all slots; the others hold `fill`.
+at::Tensor spread(const Decoding::State& state, const at::Tensor& slot_E, const at::Tensor& x, const at::Scalar& fill) {
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape[0] = state.cache.slots();
+  return at::full(shape, fill, x.options()).index_copy_(0, slot_E, x);
+}
+
+// Changes rows of the slots, in every layer.
+void rewrite(Decoding::State& state, const std::vector<int64_t>& slots, const at::Tensor& slot_E,
+             const Edited& edited) {
+  for (int64_t layer = 0; layer < state.cache.layers(); ++layer) {
+    const KvView kv = state.cache.view(layer, state.longest(layer, slots));
+    const auto spread_out = [&](const at::Tensor& x_YE, const at::Scalar& fill) {
+      return spread(state, slot_E, x_YE[layer], fill);
+    };
+    ops::edit_rows_(kv, spread_out(edited.rows_YEW, -1), spread_out(edited.u_YEWC, 0),
+                    spread_out(edited.change_YEWC, 0), at::ones({1}, edited.change_YEWC.options()));
+  }
+}
+
+void append_rows(Decoding::State& state, const std::vector<int64_t>& slots, const at::Tensor& slot_E,
+                 const Edited& edited) {
+  const at::Tensor real_YEW = edited.rows_YEW >= 0, count_YE = real_YEW.sum(2).cpu();
+  for (int64_t layer = 0; layer < state.cache.layers(); ++layer) {
+    std::vector<int64_t>& appended = state.appended[static_cast<size_t>(layer)];
+    std::vector<int64_t> begin;
+    for (const int64_t slot : slots) begin.push_back(appended[static_cast<size_t>(slot)]);
+    const at::Tensor new_EWC = (edited.u_YEWC[layer] + edited.change_YEWC[layer]).to(edited.u_YEWC.scalar_type());
+    KvView entries = entries_of(new_EWC, state.decoder.config.kv_heads);
+    entries.position_BT = edited.position_YEW[layer];
+    state.cache.insert_(layer, slot_E, to_tensor(begin, new_EWC.device()), entries, real_YEW[layer]);
+    for (size_t e = 0; e < slots.size(); ++e) {
+      const auto slot = static_cast<size_t>(slots[e]);
+      const int64_t count = count_YE[layer][static_cast<int64_t>(e)].item<int64_t>();
+      appended[slot] += count;
+      state.rows[static_cast<size_t>(layer)][slot] += count;
+    }
+  }
+}
+
+}  // namespace
+
+void Decoding::State::land(const std::vector<int64_t>& at_slots, const Edited& edited) {
+  const auto effect = effects.append_rows != nullptr ? append_rows : rewrite;
+  effect(*this, at_slots, to_tensor(at_slots, decoder.embedding.device()), edited);
+}
+
+void Decoding::State::land_edits() {
+  if (trigger.lag == 0) return;
+  for (size_t at = 0; at < slots.size(); ++at) {
+    Slot& slot = slots[at];
+    if (!slot.live || !slot.pending_edit || slot.tokens - slot.pending_edit->begin < trigger.lag) continue;
+    const std::vector<int64_t> own{static_cast<int64_t>(at)};
+    land(own, slot.pending_edit->edited);
+    slot.pending_edit.reset();
+    slot.step_tokens = 0;  // queries before it saw other keys: they vote no more
+  }
+}
+
+}  // namespace bt
