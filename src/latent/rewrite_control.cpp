@@ -152,10 +152,11 @@ class Swapped final : public Controlled {
 }  // namespace
 
 std::unique_ptr<Method> with_rewrite_control(std::unique_ptr<Method> method, const std::string& control) {
-  if (method->effects().rewrite == nullptr) {
-    fail_usage({.what = str("the method `", method->name(), "` rewrites nothing that a control could replace"),
+  const Effects effects = method->effects();
+  if (effects.rewrite == nullptr || effects.evict != nullptr || effects.append != nullptr || effects.steer != nullptr) {
+    fail_usage({.what = str("the method `", method->name(), "` does not rewrite rows and nothing else"),
                 .where = "--rewrite-control",
-                .expected = "a method that rewrites rows",
+                .expected = "a method whose only effect are rewritten rows",
                 .found = control});
   }
   if (control == "random") return std::make_unique<RandomDirection>(std::move(method));

@@ -119,6 +119,8 @@ TEST(RewriteControl, SwappedChangesAreThoseOfTheSequenceBefore) {
 TEST(RewriteControl, NeedsAMethodThatRewrites) {
   auto pause = make_method("pause", PauseOptions{}, testing::tiny_context(testing::tiny_config()));
   EXPECT_THROW(with_rewrite_control(std::move(pause), "random"), Error);
+  auto gist = make_method("gist", GistOptions{}, testing::tiny_context(testing::tiny_config()));
+  EXPECT_THROW(with_rewrite_control(std::move(gist), "random"), Error) << "it also evicts";
 }
 
 TEST(RewriteControl, LeavesTheMethodsParametersInPlace) {
