@@ -157,7 +157,8 @@ TEST_F(InferenceModelTest, BoundsTheRowsOfLatents) {
   AppendRowsOptions appending;
   appending.rows.recent = 6;
   appending.rows.recall = 5;
-  appending.width = appending.feed_forward = 16;
+  appending.width = appending.feed_forward = appending.heads = 2;
+  appending.processor_rope = false;
   appending.trigger.max_calls = 4;
   save_latent("appending", "model", "append_rows", appending);
   EXPECT_EQ(open("appending").latent_rows(50, 10), 4 * (6 + 5));
