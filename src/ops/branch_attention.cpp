@@ -17,7 +17,9 @@ struct BranchInputs {
   AttentionSpec spec;
 };
 
-constexpr int64_t kScoreElements = int64_t{1} << 22;
+// Scores of a chunk. A CPU goes over them several times, so they should stay in a core's cache: a branch of the usual
+// size is then a chunk of its own, without hidden rows. Other devices want few calls.
+int64_t scores_a_chunk(const BranchInputs& in) { return int64_t{1} << (in.q_RSHD.is_cpu() ? 16 : 22); }
 
 // Neighbouring branches of one sequence that are computed together.
 struct Chunk {
@@ -29,13 +31,12 @@ struct Chunk {
 std::vector<Chunk> chunks_of(const BranchInputs& in) {
   const at::Tensor sequence_R = in.sequence_R.cpu(), end_R = in.end_R.cpu();
   const auto *sequence = sequence_R.const_data_ptr<int64_t>(), *end = end_R.const_data_ptr<int64_t>();
-  const int64_t scores_a_row = in.q_RSHD.size(1) * in.q_RSHD.size(2);
+  const int64_t scores_a_row = in.q_RSHD.size(1) * in.q_RSHD.size(2), most = scores_a_chunk(in);
   std::vector<Chunk> chunks;
   for (int64_t r = 0; r < in.q_RSHD.size(0); ++r) {
     BT_ASSERT(end[r] >= 0 && end[r] <= in.prefix_k_BGTD.size(2));
-    const bool is_full =
-        chunks.empty() || chunks.back().sequence != sequence[r] ||
-        (chunks.back().count + 1) * scores_a_row * std::max(chunks.back().rows, end[r]) > kScoreElements;
+    const bool is_full = chunks.empty() || chunks.back().sequence != sequence[r] ||
+                         (chunks.back().count + 1) * scores_a_row * std::max(chunks.back().rows, end[r]) > most;
     if (is_full) chunks.push_back({.begin = r, .sequence = sequence[r]});
     ++chunks.back().count;
     chunks.back().rows = std::max(chunks.back().rows, end[r]);

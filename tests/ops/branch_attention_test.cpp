@@ -117,6 +117,7 @@ INSTANTIATE_TEST_SUITE_P(
         BranchShape{.name = "one_group", .heads = 5, .groups = 1}, BranchShape{.name = "capped", .softcap = 0.7},
         BranchShape{.name = "window", .window = 5}, BranchShape{.name = "window_of_one", .window = 1},
         BranchShape{.name = "capped_window_kept_positions", .softcap = 0.7, .window = 4, .keep_positions = true},
+        BranchShape{.name = "two_in_a_chunk", .branches = 7, .rows = 24, .sequences = 2, .cached = 300},
         BranchShape{
             .name = "many_chunks", .branches = 9, .rows = 24, .cached = 3000, .heads = 24, .groups = 1, .width = 2}),
     [](const auto& one) { return one.param.name; });

@@ -44,8 +44,9 @@ struct Branches {
 
 // Attention on branches (arXiv 2412.17747, section 2.2): row s of a branch sees its rows of the cache and rows 0 … s of
 // its own branch, both within the spec's window; the two parts are merged by their log-sum-exp. Rows of k_RSGD and
-// v_RSGD are right-padded as q_RSHD. The cache is frozen: it must carry no gradient. Memory: about 4 Mi scores at a
-// time, which are computed again for the gradient; time is least where the ends of a sequence's branches ascend.
+// v_RSGD are right-padded as q_RSHD. The cache is frozen: it must carry no gradient. Memory: the scores
+// of one branch, or of several up to 64 Ki (a CPU) or 4 Mi (elsewhere); they are computed again for the gradient. Time
+// is least where the ends of a sequence's branches ascend.
 at::Tensor branch_attention(const at::Tensor& q_RSHD, const at::Tensor& k_RSGD, const at::Tensor& v_RSGD,
                             const Branches& branches, const KvView& prefix, const AttentionSpec& spec);
 
