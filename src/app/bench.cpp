@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tensor_memory.h"
+
 namespace bt {
 namespace {
 
@@ -15,9 +17,9 @@ double median(std::vector<double> values) {
 
 std::vector<Timing> time_variants(std::vector<Variant> variants, int64_t repetitions,
                                   const std::function<double()>& seconds_now) {
-  for (int warm_up = 0; warm_up < 2; ++warm_up) {
-    for (const Variant& variant : variants) variant.run();
-  }
+  for (const Variant& variant : variants) variant.run();
+  std::vector<int64_t> memory;
+  for (const Variant& variant : variants) memory.push_back(peak_tensor_bytes(variant.run));
   std::vector<std::vector<double>> seconds(variants.size());
   for (int64_t round = 0; round < repetitions; ++round) {
     for (size_t v = 0; v < variants.size(); ++v) {
@@ -28,8 +30,8 @@ std::vector<Timing> time_variants(std::vector<Variant> variants, int64_t repetit
   }
   std::vector<Timing> timings;
   for (size_t v = 0; v < variants.size(); ++v) {
-    timings.push_back(
-        {std::move(variants[v]), median(seconds[v]), *std::min_element(seconds[v].begin(), seconds[v].end())});
+    timings.push_back({std::move(variants[v]), median(seconds[v]),
+                       *std::min_element(seconds[v].begin(), seconds[v].end()), memory[v]});
   }
   return timings;
 }

@@ -32,9 +32,10 @@ std::vector<Bench> training_benches();
 struct Timing {
   Variant variant;
   double median = 0, least = 0;  // seconds
+  int64_t memory = 0;            // the most bytes of tensors that a run made and held at one time
 };
 
-// Two runs of every variant untimed, then `repetitions` rounds of all of them.
+// Two runs of every variant untimed, the second for its memory, then `repetitions` rounds of all of them.
 std::vector<Timing> time_variants(std::vector<Variant> variants, int64_t repetitions,
                                   const std::function<double()>& seconds_now);
 

@@ -80,8 +80,8 @@ void print_machine(const Json& machine) {
 }
 
 void print_bench(const Bench& bench, const std::vector<Timing>& timings) {
-  std::printf("\n%s: %s\n%-28s %10s %10s %10s %9s %10s %8s %8s\n", bench.name.c_str(), bench.shape.c_str(), "",
-              "median ms", "least ms", "GFLOP/s", "GB/s", "tokens/s", "time x", "FLOPs x");
+  std::printf("\n%s: %s\n%-28s %10s %10s %10s %9s %10s %8s %8s %9s\n", bench.name.c_str(), bench.shape.c_str(), "",
+              "median ms", "least ms", "GFLOP/s", "GB/s", "tokens/s", "time x", "FLOPs x", "MB");
   const Timing& base = timings[0];
   const auto cell = [](int width, int digits, double value) {
     if (value > 0)
@@ -98,6 +98,7 @@ void print_bench(const Bench& bench, const std::vector<Timing>& timings) {
     cell(10, 0, timing.variant.tokens / timing.median);
     cell(8, 3, timing.median / base.median);
     cell(8, 3, base.variant.flops > 0 ? timing.variant.flops / base.variant.flops : 0);
+    cell(9, 2, static_cast<double>(timing.memory) * 1e-6);
     std::printf("\n");
   }
   std::fflush(stdout);
@@ -111,7 +112,8 @@ Json results(const Bench& bench, const std::vector<Timing>& timings) {
                                      {"least_seconds", timing.least},
                                      {"flops", timing.variant.flops},
                                      {"bytes", timing.variant.bytes},
-                                     {"tokens", timing.variant.tokens}}));
+                                     {"tokens", timing.variant.tokens},
+                                     {"memory_bytes", timing.memory}}));
   }
   return Json::object({{"name", bench.name}, {"shape", bench.shape}, {"variants", variants}});
 }
