@@ -68,15 +68,21 @@ void add_batch(const InferenceModel& model, const std::vector<Example>& batch, c
                                   {.shape = shape_of(append_of(model), options.ahead), .places = options.places},
                                   {.seed = options.seed});
   const DevicePlan device = to_device(plan, model.decoder().embedding.device());
-  const auto nll_of = [&](const Method* method) {
-    return teacher_forced(model.decoder(), method, device, {}).nll_M.to(at::kDouble).cpu();
-  };
-  const at::Tensor with_M = nll_of(model.method()), without_M = nll_of(nullptr);
-  const at::Tensor position_M = device.supervised_M.cpu().remainder(options.ahead);
+  const Forward with = teacher_forced(model.decoder(), model.method(), device, {}),
+                without = teacher_forced(model.decoder(), nullptr, device, {});
+  const at::Tensor with_M = with.nll_M.to(at::kDouble).cpu(), without_M = without.nll_M.to(at::kDouble).cpu();
+  const at::Tensor place_M = device.supervised_M.cpu(), position_M = place_M.remainder(options.ahead);
+  at::Tensor gated_M = with_M;
+  if (with.open_R.defined()) {
+    const at::Tensor open_R = with.open_R.cpu();
+    gated_M = at::where(open_R.index_select(0, place_M.floor_divide(options.ahead)), with_M, without_M);
+    sum.open = sum.open.value_or(0) + open_R.sum().item<int64_t>();
+  }
   for (int64_t m = 0; m < position_M.size(0); ++m) {
     AheadPosition& position = sum.positions[static_cast<size_t>(position_M[m].item<int64_t>())];
     position.nats_with += with_M[m].item<double>();
     position.nats_without += without_M[m].item<double>();
+    position.nats_gated += gated_M[m].item<double>();
     ++position.tokens;
   }
   sum.texts += static_cast<int64_t>(batch.size());
@@ -85,13 +91,15 @@ void add_batch(const InferenceModel& model, const std::vector<Example>& batch, c
 
 double perplexity(double nats, int64_t tokens) { return std::exp(nats / static_cast<double>(tokens)); }
 
-std::string row_text(const std::string& name, const AheadPosition& position) {
+std::string row_text(const std::string& name, const AheadPosition& position, bool is_gated) {
   const double with = perplexity(position.nats_with, position.tokens),
-               without = perplexity(position.nats_without, position.tokens);
-  std::array<char, 128> line{};
-  std::snprintf(line.data(), line.size(), "%8s %12.4f %12.4f %+9.2f %% %10lld\n", name.c_str(), without, with,
+               without = perplexity(position.nats_without, position.tokens),
+               gated = perplexity(position.nats_gated, position.tokens);
+  std::array<char, 128> line{}, more{};
+  std::snprintf(line.data(), line.size(), "%8s %12.4f %12.4f %+9.2f %% %10lld", name.c_str(), without, with,
                 100 * (with / without - 1), static_cast<long long>(position.tokens));
-  return line.data();
+  if (is_gated) std::snprintf(more.data(), more.size(), " %12.4f %+9.2f %%", gated, 100 * (gated / without - 1));
+  return str(line.data(), more.data(), "\n");
 }
 
 AheadPosition total(const AheadPerplexity& measured) {
@@ -99,16 +107,19 @@ AheadPosition total(const AheadPerplexity& measured) {
   for (const AheadPosition& position : measured.positions) {
     sum.nats_with += position.nats_with;
     sum.nats_without += position.nats_without;
+    sum.nats_gated += position.nats_gated;
     sum.tokens += position.tokens;
   }
   return sum;
 }
 
-Json position_json(const AheadPosition& position) {
+Json position_json(const AheadPosition& position, bool is_gated) {
   if (position.tokens == 0) return Json();
-  return Json::object({{"ppl", perplexity(position.nats_with, position.tokens)},
-                       {"ppl_without", perplexity(position.nats_without, position.tokens)},
-                       {"tokens", position.tokens}});
+  Json json = Json::object({{"ppl", perplexity(position.nats_with, position.tokens)},
+                            {"ppl_without", perplexity(position.nats_without, position.tokens)},
+                            {"tokens", position.tokens}});
+  if (is_gated) json.set("ppl_gated", perplexity(position.nats_gated, position.tokens));
+  return json;
 }
 
 }  // namespace
@@ -132,33 +143,40 @@ AheadPerplexity measure_ahead_perplexity(const InferenceModel& model, const std:
 
 Json ahead_perplexity_json(const InferenceModel& model, const AheadOptions& options, const AheadPerplexity& measured) {
   Json positions = Json::array();
-  for (const AheadPosition& position : measured.positions) positions.push_back(position_json(position));
-  return Json::object({{"all", position_json(total(measured))},
-                       {"positions", std::move(positions)},
-                       {"texts", measured.texts},
-                       {"places", measured.places},
-                       {"places_per_text", options.places},
-                       {"context", options.context},
-                       {"seed", static_cast<int64_t>(options.seed)},
-                       {"latents", append_of(model).count()},
-                       {"model", model.path},
-                       {"latent", model.latent_path},
-                       {"method", std::string(model.method()->name())},
-                       {"dtype", model.dtype_name()},
-                       {"device", model.device_name()}});
+  const bool is_gated = measured.open.has_value();
+  for (const AheadPosition& position : measured.positions) positions.push_back(position_json(position, is_gated));
+  Json json = Json::object({{"all", position_json(total(measured), is_gated)},
+                            {"positions", std::move(positions)},
+                            {"texts", measured.texts},
+                            {"places", measured.places},
+                            {"places_per_text", options.places},
+                            {"context", options.context},
+                            {"seed", static_cast<int64_t>(options.seed)},
+                            {"latents", append_of(model).count()},
+                            {"model", model.path},
+                            {"latent", model.latent_path},
+                            {"method", std::string(model.method()->name())},
+                            {"dtype", model.dtype_name()},
+                            {"device", model.device_name()}});
+  if (is_gated) json.set("open", *measured.open);
+  return json;
 }
 
 std::string ahead_perplexity_text(const InferenceModel& model, const AheadOptions& options,
                                   const AheadPerplexity& measured) {
-  std::string text = "position      without         with    change     tokens\n";
+  const bool is_gated = measured.open.has_value();
+  std::string text = "position      without         with    change     tokens";
+  text += is_gated ? "        gated    change\n" : "\n";
   for (size_t place = 1; place <= measured.positions.size(); place *= 2) {
     const AheadPosition& position = measured.positions[place - 1];
-    if (position.tokens > 0) text += row_text(str(place), position);
+    if (position.tokens > 0) text += row_text(str(place), position, is_gated);
   }
-  return text + row_text("all", total(measured)) +
-         str("perplexity without and with ", append_of(model).count(), " latents of ", model.method()->name(), " at ",
-             measured.places, " places of ", measured.texts, " texts, seed ", options.seed, ", ", model.dtype_name(),
-             ", ", model.device_name(), "\n");
+  text += row_text("all", total(measured), is_gated) +
+          str("perplexity without and with ", append_of(model).count(), " latents of ", model.method()->name(), " at ",
+              measured.places, " places of ", measured.texts, " texts, seed ", options.seed, ", ", model.dtype_name(),
+              ", ", model.device_name(), "\n");
+  if (is_gated) text += str("the gate is open at ", *measured.open, " of ", measured.places, " places\n");
+  return text;
 }
 
 }  // namespace bt

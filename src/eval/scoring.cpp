@@ -14,6 +14,7 @@
 #include "bt/runtime/method_plan.h"
 #include "bt/runtime/teacher_forced.h"
 #include "bt/runtime/uncertainty.h"
+#include "decoded_scoring.h"
 
 namespace bt {
 namespace {
@@ -59,6 +60,53 @@ void collect(const Plan& plan, const DevicePlan& device, const at::Tensor& nll_M
   }
 }
 
+// By teacher-forced passes.
+std::vector<TextScore> scores_of(const InferenceModel& model, const Method* method,
+                                 const std::vector<ScoreRequest>& requests, int64_t batch_size) {
+  std::vector<TextScore> scores(requests.size());
+  std::vector<Example> batch;
+  std::vector<size_t> numbers;  // of the batch's texts
+  const auto flush = [&] {
+    if (batch.empty()) return;
+    if (method != nullptr) {
+      measure_uncertainty(model.decoder(), method, model.boundaries, model.trigger, model.eos_ids, batch_size, batch);
+    }
+    const Plan plan = plan_for(method, batch, model.boundaries, model.trigger, model.eos_ids);
+    const DevicePlan device = to_device(plan, model.decoder().embedding.device());
+    collect(plan, device, teacher_forced(model.decoder(), method, device, {}).nll_M, numbers, scores);
+    batch.clear();
+    numbers.clear();
+  };
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (static_cast<int64_t>(requests[i].ids.size()) <= requests[i].first) continue;  // nothing is predicted
+    batch.push_back(make_example(requests[i], i));
+    numbers.push_back(i);
+    if (static_cast<int64_t>(batch.size()) == batch_size) flush();
+  }
+  flush();
+  return scores;
+}
+
+// A prompt's own tokens are predicted before the first call, by the decoder alone; the rest by writing it.
+std::vector<TextScore> gated_scores(const InferenceModel& model, const std::vector<ScoreRequest>& requests,
+                                    int64_t batch_size) {
+  std::vector<ScoreRequest> prompts = requests;
+  for (ScoreRequest& one : prompts) {
+    one.ids.resize(static_cast<size_t>(one.prompt_length));
+    const bool calls_inside = model.trigger.inside_prompt || model.trigger.before_boundary_token;
+    if (one.first >= one.prompt_length || !calls_inside) continue;
+    fail_usage({.what = "a gated method that may be called inside a prompt cannot score the prompt's tokens",
+                .where = "--latent",
+                .expected = "latent.trigger.inside_prompt: false and latent.rewrite_at: after_newline, or texts "
+                            "without scored prompts"});
+  }
+  std::vector<TextScore> scores = scores_of(model, nullptr, prompts, batch_size);
+  const std::vector<TextScore> responses = decoded_scores(model, requests, batch_size);
+  for (size_t i = 0; i < scores.size(); ++i)
+    scores[i].logprobs.insert(scores[i].logprobs.end(), responses[i].logprobs.begin(), responses[i].logprobs.end());
+  return scores;
+}
+
 }  // namespace
 
 double TextScore::sum() const { return std::accumulate(logprobs.begin(), logprobs.end(), 0.0); }
@@ -71,28 +119,9 @@ double TextScore::perplexity() const {
 std::vector<TextScore> score(const InferenceModel& model, const std::vector<ScoreRequest>& requests,
                              int64_t batch_size) {
   at::NoGradGuard no_grad;
-  std::vector<TextScore> scores(requests.size());
-  std::vector<Example> batch;
-  std::vector<size_t> numbers;  // of the batch's texts
-  const auto flush = [&] {
-    if (batch.empty()) return;
-    measure_uncertainty(model.decoder(), model.method(), model.boundaries, model.trigger, model.eos_ids, batch_size,
-                        batch);
-    const Plan plan = plan_for(model.method(), batch, model.boundaries, model.trigger, model.eos_ids);
-    const DevicePlan device = to_device(plan, model.decoder().embedding.device());
-    collect(plan, device, teacher_forced(model.decoder(), model.method(), device, {}).nll_M, numbers, scores);
-    batch.clear();
-    numbers.clear();
-  };
-  for (size_t i = 0; i < requests.size(); ++i) {
-    check_request(model, requests[i], i);
-    if (static_cast<int64_t>(requests[i].ids.size()) <= requests[i].first) continue;  // nothing is predicted
-    batch.push_back(make_example(requests[i], i));
-    numbers.push_back(i);
-    if (static_cast<int64_t>(batch.size()) == batch_size) flush();
-  }
-  flush();
-  return scores;
+  for (size_t i = 0; i < requests.size(); ++i) check_request(model, requests[i], i);
+  if (is_gated(model.method())) return gated_scores(model, requests, batch_size);
+  return scores_of(model, model.method(), requests, batch_size);
 }
 
 }  // namespace bt

@@ -24,6 +24,11 @@ at::Tensor Append::latent_RK(const at::Tensor& /*hidden_RK*/, at::TensorList /*p
   return {};
 }
 
+at::Tensor Append::gate_R(const at::Tensor& /*hidden_RK*/) const {
+  BT_ASSERT(!"an appending method with a learned gate gives its logits");
+  return {};
+}
+
 BranchOptions Append::branches() const {
   BT_ASSERT(!"an appending method of kind `from_cache` says where it trains");
   return {};

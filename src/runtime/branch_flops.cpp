@@ -63,11 +63,14 @@ int64_t ahead_rows(const Plan& plan) {
   return sum;
 }
 
-// The frozen decoder over the texts; of the last layer the keys and values alone are read.
-int64_t text_forward(const ModelConfig& model, const Plan& plan) {
+// The frozen decoder over the texts; of the last layer the keys and values alone are read. A gate reads all of it, and
+// is trained on what it predicts.
+int64_t text_forward(const ModelConfig& model, const Plan& plan, bool is_gated) {
   const LayerSizes sizes = layer_sizes(model);
-  int64_t sum = 2 * plan.tokens() * sizes.qkv;
-  for (size_t layer = 0; layer + 1 < model.window.size(); ++layer)
+  const size_t finished = model.window.size() - (is_gated ? 0 : 1);
+  int64_t sum =
+      is_gated ? 2 * plan.supervised_tokens * model.hidden_size * model.vocab_size : 2 * plan.tokens() * sizes.qkv;
+  for (size_t layer = 0; layer < finished; ++layer)
     sum += 2 * plan.tokens() * sizes.all + 4 * sizes.queries * pairs(plan, 0, plan.tokens(), model.window[layer]);
   return sum;
 }
@@ -132,7 +135,7 @@ void add_branches(StepFlops& flops, const ModelConfig& model, const Plan& plan) 
 }  // namespace
 
 StepFlops coprocessor_flops(const ModelConfig& model, const Plan& plan, const DcaOptions& options) {
-  StepFlops flops{text_forward(model, plan), 0, 0};
+  StepFlops flops{text_forward(model, plan, options.gate == "learned"), 0, 0};
   add_coprocessor(flops, model, plan, options);
   add_branches(flops, model, plan);
   return flops;

@@ -1,6 +1,6 @@
 // One pass over texts and the branches that leave them (arXiv 2412.17747, section 2.2): the frozen decoder reads every
 // text once; the coprocessor reads its cache at all places together; the decoder reads latents and ahead tokens of all
-// branches together. Only the last two are recorded.
+// branches together. Only the last two are recorded, and the gate, which reads the decoder's states in the texts.
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
@@ -11,13 +11,19 @@
 namespace bt {
 namespace {
 
-// The caches of whole texts, layer by layer. What the last layer makes of its attention is nobody's input.
-std::vector<KvView> caches_of(const Pass& pass) {
+struct Texts {
+  std::vector<KvView> caches;
+  at::Tensor x_NC;  // behind the last layer; undefined where nobody reads it
+};
+
+// Whole texts, layer by layer. What the last layer makes of its attention is read by a gate alone.
+Texts read_texts(const Pass& pass, bool to_the_end) {
   const at::NoGradGuard frozen;
   const DevicePlan& plan = pass.plan;
   const DepthPlan& whole = plan.depths[0];
   const Rotary angles = rotary(pass.decoder.config, plan.position_N, pass.decoder.embedding.scalar_type());
-  std::vector<KvView> caches;
+  Texts out;
+  std::vector<KvView>& caches = out.caches;
   at::Tensor x_NC = embed(pass.decoder, plan.id_N);
   for (int64_t layer = 0; layer < pass.decoder.config.layers; ++layer) {
     const Qkv qkv = project_qkv(pass.decoder, layer, x_NC, angles);
@@ -26,13 +32,22 @@ std::vector<KvView> caches_of(const Pass& pass) {
                       whole.rows_B,
                       plan.position_BT,
                       {}});
-    if (layer + 1 == pass.decoder.config.layers) break;
+    if (layer + 1 == pass.decoder.config.layers && !to_the_end) return out;
     const at::Tensor out_BSHD =
         first_attention(padded(qkv.q_NHD, whole), whole, caches.back(), pass.decoder.attention(layer)).out_BSHD;
     const at::Tensor out_NHD = out_BSHD.flatten(0, 1).index_select(0, whole.slot_n);
     x_NC = finish_layer(pass.decoder, layer, x_NC, out_NHD);
   }
-  return caches;
+  out.x_NC = x_NC;
+  return out;
+}
+
+// The gate's logits from the texts' states where the coprocessor is called.
+at::Tensor gate_of(const Pass& pass, const at::Tensor& x_NC) {
+  const DeviceBranches& branches = pass.plan.branches;
+  const at::Tensor row_R1 = (branches.read_R - 1).unsqueeze(1);
+  const at::Tensor token_R = pass.plan.packed_BT.index_select(0, branches.sequence_R).gather(1, row_R1).squeeze(1);
+  return pass.effects.append->gate_R(final_hidden(pass.decoder, x_NC.index_select(0, token_R)));
 }
 
 at::Tensor latents_of(const Pass& pass, const std::vector<KvView>& caches) {
@@ -55,7 +70,9 @@ Hidden branch_pass(const Pass& pass) {
   const DeviceBranches& branches = pass.plan.branches;
   const ModelConfig& config = pass.decoder.config;
   const int64_t count = branches.sequence_R.size(0), rows = branches.position_RS.size(1);
-  const std::vector<KvView> caches = caches_of(pass);
+  const bool is_gated = pass.effects.append->gate().learned;
+  const Texts texts = read_texts(pass, is_gated);
+  const std::vector<KvView>& caches = texts.caches;
   const at::Tensor latents_RMC = latents_of(pass, caches);
   const at::Tensor ahead_RAC =
       embed(pass.decoder, branches.ahead_id_RA.flatten()).view({count, branches.shape.ahead, config.hidden_size});
@@ -77,6 +94,9 @@ Hidden branch_pass(const Pass& pass) {
   }
   Hidden out;
   out.supervised_MC = x_NC.index_select(0, pass.plan.supervised_M);
+  if (!is_gated) return out;
+  out.gate_R = gate_of(pass, texts.x_NC);
+  if (out.gate_R.requires_grad()) out.plain_MC = texts.x_NC.index_select(0, branches.plain_M);
   return out;
 }
 

@@ -166,6 +166,19 @@ Asks asks_of(const TriggerOptions& trigger) {
   return trigger.kind == "entropy" ? Asks::entropy : Asks::surprise;
 }
 
+// Those of the slots where the method is called, by its gate.
+std::vector<int64_t> called(const Decoding::State& state, const std::vector<int64_t>& at_slots) {
+  if (!is_gated(state.method) || at_slots.empty()) return at_slots;
+  std::vector<at::Tensor> hidden;
+  for (const int64_t at : at_slots) hidden.push_back(state.slots[static_cast<size_t>(at)].hidden_K);
+  const at::Tensor logit_E = state.effects.append->gate_R(at::stack(hidden)).to(at::kDouble).cpu();
+  std::vector<int64_t> open;
+  for (size_t e = 0; e < at_slots.size(); ++e) {
+    if (logit_E[static_cast<int64_t>(e)].item<double>() >= 0) open.push_back(at_slots[e]);
+  }
+  return open;
+}
+
 }  // namespace
 
 Decoding::State::State(const Decoder& decoder_in, const Method* method_in, const BoundaryTable& table_in,
@@ -202,7 +215,8 @@ int64_t Decoding::State::longest(int64_t layer, const std::vector<int64_t>& at_s
   return most;
 }
 
-void Decoding::State::act(const std::vector<int64_t>& at_slots) {
+void Decoding::State::act(const std::vector<int64_t>& fired) {
+  const std::vector<int64_t> at_slots = called(*this, fired);
   if (at_slots.empty()) return;
   std::vector<bool> acted(at_slots.size(), true);
   if (ring > 0) acted = act_on_cache(*this, make_firing(*this, at_slots));

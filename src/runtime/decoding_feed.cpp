@@ -152,10 +152,11 @@ void Decoding::State::feed(const std::vector<Chunk>& chunks) {
   }
   const at::Tensor hidden_AC = final_hidden(decoder, x_nC.index_select(0, batch.last_A));
   const at::Tensor logits_AV = logits(decoder, hidden_AC);
+  const bool keeps_hidden = appends_recurrently(method) || is_gated(method);
   for (size_t a = 0; a < chunks.size(); ++a) {
     Slot& slot = slots[static_cast<size_t>(chunks[a].slot)];
     slot.logits_V = logits_AV[static_cast<int64_t>(a)];
-    if (appends_recurrently(method)) slot.hidden_K = hidden_AC[static_cast<int64_t>(a)];
+    if (keeps_hidden) slot.hidden_K = hidden_AC[static_cast<int64_t>(a)];
     slot.tokens += static_cast<int64_t>(chunks[a].ids.size());
     slot.position += static_cast<int64_t>(chunks[a].ids.size());
     slot.step_tokens += static_cast<int64_t>(chunks[a].ids.size());

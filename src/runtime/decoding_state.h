@@ -43,7 +43,7 @@ struct Slot {
   int64_t previous_cut = 0, events = 0;
   int64_t step_tokens = 0;  // of the open step, in the query ring
   at::Tensor logits_V;      // of the last token fed
-  at::Tensor hidden_K;      // of it, after the last norm, where latents go on from it
+  at::Tensor hidden_K;      // of it, after the last norm, where latents go on from it or a gate reads it
   std::vector<int64_t> boundaries;
   std::vector<float> uncertainty;   // of the answer's tokens, where the trigger asks the model
   std::optional<int32_t> unjudged;  // the token last fed, where the prediction after it may be a boundary
@@ -85,8 +85,8 @@ struct Decoding::State {
   void feed(const std::vector<Chunk>& chunks);
   // Acts where the entropy after the token last fed is a boundary.
   void act_on_entropy();
-  // The method acts on the slots' caches as they stand.
-  void act(const std::vector<int64_t>& at_slots);
+  // The method acts on the slots' caches as they stand, where no gate keeps it from it.
+  void act(const std::vector<int64_t>& fired);
   // What was made of the slots' caches takes effect; land_edits: where it has waited for trigger.lag tokens.
   void land(const std::vector<int64_t>& at_slots, const Edited& edited);
   void land_edits();

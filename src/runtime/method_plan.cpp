@@ -61,6 +61,11 @@ bool appends_from_cache(const Method* method) {
   return append != nullptr && append->kind() == AppendKind::from_cache;
 }
 
+bool is_gated(const Method* method) {
+  const Append* append = method != nullptr ? method->effects().append : nullptr;
+  return append != nullptr && append->gate().learned;
+}
+
 Plan plan_for(const Method* method, const std::vector<Example>& batch, const BoundaryTable& table,
               const TriggerOptions& trigger, const std::vector<int32_t>& eos_ids) {
   const Effects effects = method != nullptr ? method->effects() : Effects{};

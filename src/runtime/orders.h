@@ -33,6 +33,9 @@ struct Hidden {
   at::Tensor supervised_MC;
   RowTrace rows;
   std::vector<RewriteFigures> figures;  // of every layer
+  // Of branches with a gate:
+  at::Tensor gate_R;    // its logits, differentiable in the gate
+  at::Tensor plain_MC;  // in training: the states that predict the same tokens without latents
 };
 
 Hidden layer_major(const Pass& pass);

@@ -31,6 +31,21 @@ Hidden run(const Pass& pass) {
   return pass.options.order == Order::layer_major ? layer_major(pass) : step_major(pass);
 }
 
+// What the gate is trained on: p (L + cost) + (1 - p) L', with the probability p of a call, the loss L after latents
+// and the loss L' of the same tokens without them, both of them numbers.
+at::Tensor gate_loss(const Pass& pass, const Hidden& hidden, const at::Tensor& nll_M) {
+  const at::Tensor branch_M = pass.plan.supervised_M.floor_divide(pass.plan.branches.shape.ahead);
+  const at::Tensor plain_M = [&] {
+    const at::NoGradGuard frozen;
+    return linear_cross_entropy(final_hidden(pass.decoder, hidden.plain_MC), pass.decoder.head, pass.plan.target_M,
+                                pass.decoder.config.logit_softcap, 1)
+        .nll_M;
+  }();
+  const at::Tensor p_M = hidden.gate_R.to(nll_M.scalar_type()).sigmoid().index_select(0, branch_M);
+  const at::Tensor called_M = nll_M + pass.effects.append->gate().cost;
+  return (p_M * called_M + (1 - p_M) * plain_M).sum() * pass.options.loss_scale;
+}
+
 }  // namespace
 
 std::vector<at::Tensor> Pass::layer_parameters(int64_t layer) const {
@@ -92,6 +107,8 @@ Forward teacher_forced(const Decoder& decoder, const Method* method, const Devic
   out.nll_M = entropy.nll_M;
   out.correct_M = entropy.correct_M;
   out.entropy_M = entropy.entropy_M;
+  if (hidden.plain_MC.defined()) out.loss = out.loss + gate_loss(pass, hidden, entropy.nll_M);
+  if (hidden.gate_R.defined()) out.open_R = hidden.gate_R.detach() >= 0;
   if (options.keep_logits) out.logits_MV = logits(attached, final_MC);
   if (options.record_rows) out.rows = std::move(hidden.rows);
   for (const RewriteFigures& layer : hidden.figures) {

@@ -9,6 +9,7 @@
 #include "bt/core/error.h"
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
+#include "bt/runtime/method_plan.h"
 #include "bt/runtime/step_flops.h"
 #include "bt/train/trainer.h"
 
@@ -123,7 +124,7 @@ std::vector<std::vector<Example>> Trainer::load() {
 // equals one batch k times as large.
 void Trainer::accumulate(const std::vector<std::vector<Example>>& batches, StepReport& report) {
   std::vector<Plan> plans;
-  int64_t supervised = 0, calls = 0, events = 0, texts = 0;
+  int64_t supervised = 0, calls = 0, events = 0, texts = 0, open = 0;
   for (const std::vector<Example>& batch : batches) {
     plans.push_back(plan_batch(setup_, batch, static_cast<uint64_t>(state_.step)));
     supervised += plans.back().supervised_tokens;
@@ -148,10 +149,12 @@ void Trainer::accumulate(const std::vector<std::vector<Example>>& batches, StepR
     nll += forward.nll_M.sum(at::kDouble);
     rewrites.add(forward.rewrite_size);
     rates.add(forward.call_rate, static_cast<double>(plan.events.size()));
+    if (forward.open_R.defined()) open += forward.open_R.sum().item<int64_t>();
   }
   report.loss = nll.item<double>() / static_cast<double>(supervised);
   report.rewrite_size = rewrites.rms();
   report.call_rate = rates.mean();
+  if (is_gated(setup_.method.get())) report.gate_open = static_cast<double>(open) / static_cast<double>(calls);
   report.calls_per_text = static_cast<double>(calls) / static_cast<double>(texts);
 }
 

@@ -51,6 +51,27 @@ TEST(AheadPerplexity, EqualsScoresOfTheTextsLeftAtEveryPlace) {
   }
 }
 
+// Beside scoring, which writes the text after every place token by token.
+TEST(AheadPerplexity, GatedTakesLatentsWhereTheGateIsOpen) {
+  const std::string text = "Dan has 5. Ann has 2.";
+  auto options = small_dca();
+  options->gate = "learned";
+  const InferenceModel model = model_with(std::move(options), "dca");
+  at::Tensor weight = model.method()->parameters()->leaf("gate.weight").detach();
+  weight.copy_(at::arange(weight.numel(), weight.options()).sin().view_as(weight));
+  const AheadOptions measure{.context = 64, .ahead = 4, .places = 1000};
+  const AheadPerplexity measured = measure_ahead_perplexity(model, {text}, measure);
+  const std::vector<int32_t> ids = model.encode(text);
+  double expected = 0;
+  for (int64_t place = 1; place < static_cast<int64_t>(ids.size()); ++place)
+    expected -= score(model, {{ids, place, place}}, 1)[0].logprobs[0];
+  EXPECT_NEAR(measured.positions[0].nats_gated, expected, 1e-8);
+  ASSERT_TRUE(measured.open.has_value());
+  EXPECT_TRUE(*measured.open > 0 && *measured.open < measured.places) << *measured.open << " of " << measured.places;
+  EXPECT_NE(ahead_perplexity_text(model, measure, measured).find("the gate is open at"), std::string::npos);
+  EXPECT_EQ(ahead_perplexity_json(model, measure, measured).at("open", "json").as_int("open"), *measured.open);
+}
+
 TEST(AheadPerplexity, DoesNotDependOnTheBatch) {
   const InferenceModel model = model_with(small_dca(), "dca");
   const std::vector<std::string> documents = {"Dan has 5.", "Ann has 2 fewer than Dan. Eve has 9.", "x"};

@@ -63,6 +63,23 @@ TEST(Scoring, EqualsTheLogSoftmaxOfTheTeacherForcedPass) {
   expect_close(score(model, {request}, 1), {expected}, 1e-9);
 }
 
+TEST(Scoring, AGatedMethodIsScoredAsItDecodes) {
+  const auto scored = [](const std::string& gate, double bias, const TriggerOptions& trigger) {
+    InferenceModel model = random_model();
+    auto options = std::make_unique<DcaOptions>();
+    options->latents = 3;
+    options->deviation = 0.5;
+    options->gate = gate;
+    testing::add_method(model, "dca", std::move(options), trigger);
+    if (gate == "learned") model.method()->parameters()->leaf("gate.bias").detach().fill_(bias);
+    return score(model, ragged_texts(model), 2);
+  };
+  const InferenceModel alone = random_model();
+  expect_close(scored("learned", 1, {}), scored("none", 0, {}), 1e-9);
+  expect_close(scored("learned", -1, {}), score(alone, ragged_texts(alone), 2), 1e-9);
+  EXPECT_THROW(scored("learned", 1, {.inside_prompt = true}), Error) << "calls inside a prompt whose tokens are scored";
+}
+
 TEST(Scoring, AMethodActsAtTheBoundaries) {
   InferenceModel model = random_model();
   const auto requests = ragged_texts(model);

@@ -98,6 +98,10 @@ TEST(DcaOptions, LagsAreARange) {
   }
 }
 
+TEST(DcaOptions, ACostOfCallsNeedsAGate) {
+  EXPECT_THAT(usage_error([] { read_method("dca", "gate_cost: 0.1"); }), HasSubstr("latent.gate_cost"));
+}
+
 TEST(DcaOptions, ACoprocessorFromScratchSharesTheBackbonesHeads) {
   ModelConfig backbone;
   backbone.hidden_size = 64;

@@ -51,6 +51,7 @@ class TrainerTest : public TrainTest {
     if (method == "rollout") return latent_config("{method: rollout, latents: 2, stage_steps: 3}");
     if (method == "pause") return latent_config("{method: pause, deviation: 0.5}");
     if (method == "dca") return dca_config("copy");
+    if (method == "dca_with_gate") return dca_config("copy, gate: learned, gate_cost: 0.1");
     if (method == "dca_with_adapters") return dca_config("lora, rank: 4");
     if (method == "dca_from_scratch") return dca_config("scratch, width: 12, feed_forward: 20");
     return latent_config("{method: " + method + "}");
@@ -76,9 +77,9 @@ class TrainerTest : public TrainTest {
 class EveryMethod : public TrainerTest, public ::testing::WithParamInterface<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Trainer, EveryMethod,
                          ::testing::Values("sft", "bt", "lora", "constant_rewrite", "recent_only", "steer", "pause",
-                                           "dca", "dca_with_adapters", "dca_from_scratch", "bt_with_backbone",
-                                           "bt_learned_calls", "bt_entropy", "bt_entropy_live", "rollout",
-                                           "append_rows"),
+                                           "dca", "dca_with_gate", "dca_with_adapters", "dca_from_scratch",
+                                           "bt_with_backbone", "bt_learned_calls", "bt_entropy", "bt_entropy_live",
+                                           "rollout", "append_rows"),
                          [](const auto& param) { return std::string(param.param); });
 
 TEST_P(EveryMethod, AccumulatingOverBatchesEqualsOneLargeBatch) {
@@ -200,7 +201,11 @@ TEST_F(TrainerTest, MetricsHoldTheKeysThatOthersRead) {
 
 TEST_F(TrainerTest, CallsAreCountedWhereverLatentsGo) {
   Trainer branches(open(config_of("dca"), {"latent.places=3", "run.out=" + path("dca")}), "none");
-  EXPECT_EQ(branches.step().calls_per_text, 3);
+  const StepReport ungated = branches.step();
+  EXPECT_EQ(ungated.calls_per_text, 3);
+  EXPECT_FALSE(ungated.gate_open.has_value());
+  Trainer gated(open(config_of("dca_with_gate"), {"latent.places=3", "run.out=" + path("gated")}), "none");
+  EXPECT_EQ(gated.step().gate_open, 1) << "a new gate is open";
   Trainer spliced(open(config_of("pause"), {"latent.trigger.kind=none", "run.out=" + path("pause")}), "none");
   EXPECT_EQ(spliced.step().calls_per_text, 1) << "the prompt's end";
 }

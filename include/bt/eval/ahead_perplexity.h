@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,14 @@ struct AheadOptions {
 // Sums over all places of one position: 0 is the first token after the latents.
 struct AheadPosition {
   double nats_with = 0, nats_without = 0;  // negative natural logarithms
+  double nats_gated = 0;                   // with latents where the method's gate is open
   int64_t tokens = 0;
 };
 
 struct AheadPerplexity {
   std::vector<AheadPosition> positions;
   int64_t texts = 0, places = 0;
+  std::optional<int64_t> open;  // places where the gate is open, of a method with a gate
 };
 
 // At every place the method appends its latents and the next tokens are scored, then the same tokens without latents.

@@ -24,7 +24,9 @@ struct TextScore {
 };
 
 // One teacher-forced pass per `batch_size` texts, packed without padding, so that a text's score does not depend on the
-// batch beyond rounding. ExitCode::bad_file for an empty text or an id outside the vocabulary.
+// batch beyond rounding. A method with a gate is scored token by token in `batch_size` slots, as it decodes.
+// ExitCode::bad_file for an empty text or an id outside the vocabulary; ExitCode::usage for tokens of a prompt inside
+// which a gated method may be called.
 std::vector<TextScore> score(const InferenceModel& model, const std::vector<ScoreRequest>& requests,
                              int64_t batch_size);
 

@@ -98,6 +98,12 @@ struct Joining {
   int64_t after = -1;  // tokens after the boundary; below 0: as soon as they are ready
 };
 
+// Whether a gate decides on calls from the decoder's last state, and what a call must gain in nats per token.
+struct CallGate {
+  bool learned = false;
+  double cost = 0;
+};
+
 // Coconut's stages (arXiv 2412.06769, section 3): stage s drops the first s steps of an answer and appends s * per_step
 // latents in their place. Off where stage_steps is 0: all latents, whole answers.
 struct Curriculum {
@@ -128,6 +134,10 @@ class Append {
   // from_cache: where training leaves its texts.
   virtual BranchOptions branches() const;
   virtual Joining joining() const { return {}; }
+  // from_cache with a learned gate: the logit of calling at every place, [R], from the decoder's last state there
+  // (after the last norm). Differentiable in the gate. A call is made where it is at least 0.
+  virtual CallGate gate() const { return {}; }
+  virtual at::Tensor gate_R(const at::Tensor& hidden_RK) const;
 };
 
 // Which tokens are steered: those at which a boundary fires; those of the step after a boundary, up to its newline (the

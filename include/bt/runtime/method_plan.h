@@ -22,5 +22,7 @@ Plan training_plan_for(const Method* method, const std::vector<Example>& batch, 
 // Whether latents are computed from the running cache, or each from the state before it.
 bool appends_from_cache(const Method* method);
 bool appends_recurrently(const Method* method);
+// Whether a gate decides on calls, from what the decoder has computed.
+bool is_gated(const Method* method);
 
 }  // namespace bt

@@ -43,14 +43,16 @@ struct Forward {
   at::Tensor logits_MV;              // with keep_logits
   at::Tensor entropy_M;              // with keep_entropy: of the predictions, nats
   RowTrace rows;                     // with record_rows
+  at::Tensor open_R;                 // bool, of branches with a gate: it would let the method be called
   std::vector<double> rewrite_size;  // per layer: |delta| / |u| over the chosen entries of the pass (RMS)
   std::vector<double> call_rate;     // per layer: mean probability with which events act; 1 where none is learned
 };
 
-// The plan must outlive the loss and its graph; a steering method needs one of plan_for (runtime/method_plan.h). A plan
-// with branches has an order of its own; without a method that appends, its predictions are made by the decoder alone,
-// from the text without latents. A method whose latents come from the cache, on a plan without, is scored step-major,
-// without gradient.
+// The plan must outlive the loss and its graph; a steering method needs one of plan_for (runtime/method_plan.h).
+// Branches have their latents whatever a gate says; with gradients the loss holds the gate's own (docs/architecture.md,
+// "A gate over calls"). A plan with branches has an order of its own; without a method that appends, its predictions
+// are made by the decoder alone, from the text without latents. A method whose latents come from the cache, on a plan
+// without, is scored step-major, without gradient.
 Forward teacher_forced(const Decoder& decoder, const Method* method, const DevicePlan& plan,
                        const ForwardOptions& options);
 
