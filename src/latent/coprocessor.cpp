@@ -28,7 +28,7 @@ std::vector<ParameterInfo> parameter_infos(const DcaOptions& options, const Mode
     infos.push_back({.name = kOutput,
                      .shape = {backbone_width, own.hidden_size},
                      .value = 1.0 / std::sqrt(static_cast<double>(own.hidden_size))});
-  if (options.gate == "learned") {  // open at first
+  if (options.calls == "learned") {  // open at first
     const auto zeros = ParameterInfo::Init::zeros;
     infos.push_back({.name = kGateWeight, .shape = {1, backbone_width}, .init = zeros, .decay = false});
     infos.push_back({.name = kGateBias, .shape = {1}, .init = zeros, .decay = false});
@@ -64,7 +64,7 @@ class Coprocessor final : public Method, public Append {
 
   Joining joining() const override { return {options_.asynchronous, options_.join_after}; }
 
-  CallGate gate() const override { return {options_.gate == "learned", options_.gate_cost}; }
+  CallGate gate() const override { return {options_.calls == "learned", options_.call_cost}; }
 
   at::Tensor gate_R(const at::Tensor& hidden_RK) const override {
     return at::linear(hidden_RK, store_.leaf(kGateWeight), store_.leaf(kGateBias)).squeeze(1);

@@ -33,11 +33,10 @@ void DcaOptions::fields(OptionFields& f) {
           {.help = "scratch: width of the feed-forward; default: the backbone's", .min = 1});
   f.field("heads", heads, {.help = "scratch: query heads; default: the backbone's", .min = 1});
   f.field("deviation", deviation, {.help = "standard deviation of the initial soft tokens", .min = 0});
-  f.field("gate", gate,
-          {.help = "learned: calls are skipped where the gain expected from the decoder's last state does not reach "
-                   "gate_cost",
-           .choices = {"none", "learned"}});
-  f.field("gate_cost", gate_cost, {.help = "gate: what a call must gain, in nats per token ahead", .min = 0});
+  f.field("calls", calls,
+          {.help = "call at every boundary, or where the gain expected from the decoder's last state reaches call_cost",
+           .choices = {"always", "learned"}});
+  f.field("call_cost", call_cost, {.help = "learned calls: what one must gain, in nats per token ahead", .min = 0});
 }
 
 void DcaOptions::validate() const {
@@ -54,11 +53,11 @@ void DcaOptions::validate() const {
                 .expected = "at least one of q, k, v, o, gate, up, down",
                 .found = "an empty list"});
   }
-  if (gate == "none" && gate_cost != 0) {
+  if (calls == "always" && call_cost != 0) {
     fail_usage({.what = "a cost of calls without a gate that could skip them",
-                .where = "latent.gate_cost",
-                .expected = "0, or latent.gate: learned",
-                .found = str(gate_cost)});
+                .where = "latent.call_cost",
+                .expected = "0, or latent.calls: learned",
+                .found = str(call_cost)});
   }
 }
 

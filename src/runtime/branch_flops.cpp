@@ -135,7 +135,7 @@ void add_branches(StepFlops& flops, const ModelConfig& model, const Plan& plan) 
 }  // namespace
 
 StepFlops coprocessor_flops(const ModelConfig& model, const Plan& plan, const DcaOptions& options) {
-  StepFlops flops{text_forward(model, plan, options.gate == "learned"), 0, 0};
+  StepFlops flops{text_forward(model, plan, options.calls == "learned"), 0, 0};
   add_coprocessor(flops, model, plan, options);
   add_branches(flops, model, plan);
   return flops;

@@ -55,7 +55,7 @@ TEST(AheadPerplexity, EqualsScoresOfTheTextsLeftAtEveryPlace) {
 TEST(AheadPerplexity, GatedTakesLatentsWhereTheGateIsOpen) {
   const std::string text = "Dan has 5. Ann has 2.";
   auto options = small_dca();
-  options->gate = "learned";
+  options->calls = "learned";
   const InferenceModel model = model_with(std::move(options), "dca");
   at::Tensor weight = model.method()->parameters()->leaf("gate.weight").detach();
   weight.copy_(at::arange(weight.numel(), weight.options()).sin().view_as(weight));

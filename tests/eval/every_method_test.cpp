@@ -108,7 +108,8 @@ INSTANTIATE_TEST_SUITE_P(
         MethodCase{"evict_pooled", "{method: evict, keep: 2, recent: 2, pool: 3}", false},
         MethodCase{"gist", "{method: gist, rows: 1, trigger: {at_prompt_end: true}}", false},
         MethodCase{"dca", "{method: dca, latents: 4, ahead: 16, places: 32}"},
-        MethodCase{"dca_with_gate", "{method: dca, latents: 4, ahead: 16, places: 32, gate: learned, gate_cost: 0.01}"},
+        MethodCase{"dca_with_gate",
+                   "{method: dca, latents: 4, ahead: 16, places: 32, calls: learned, call_cost: 0.01}"},
         MethodCase{"dca_with_adapters", "{method: dca, latents: 4, ahead: 16, places: 32, coprocessor: lora, rank: 4}"},
         MethodCase{
             "dca_from_scratch",

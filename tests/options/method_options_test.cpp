@@ -99,7 +99,7 @@ TEST(DcaOptions, LagsAreARange) {
 }
 
 TEST(DcaOptions, ACostOfCallsNeedsAGate) {
-  EXPECT_THAT(usage_error([] { read_method("dca", "gate_cost: 0.1"); }), HasSubstr("latent.gate_cost"));
+  EXPECT_THAT(usage_error([] { read_method("dca", "call_cost: 0.1"); }), HasSubstr("latent.call_cost"));
 }
 
 TEST(DcaOptions, ACoprocessorFromScratchSharesTheBackbonesHeads) {

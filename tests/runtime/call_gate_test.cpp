@@ -16,10 +16,10 @@ namespace {
 
 class CallGate : public ::testing::Test {
  protected:
-  std::unique_ptr<Method> method(const std::string& gate, double cost = 0) const {
+  std::unique_ptr<Method> method(const std::string& calls, double cost = 0) const {
     DcaOptions options = options_;
-    options.gate = gate;
-    options.gate_cost = cost;
+    options.calls = calls;
+    options.call_cost = cost;
     auto made = make_method("dca", options, testing::tiny_context(backbone_.decoder.config));
     made->start_from(backbone_.decoder);
     return made;
@@ -66,7 +66,7 @@ class CallGate : public ::testing::Test {
     return options;
   }();
   std::vector<Example> batch_ = testing::random_batch(17, {.sequences = 3, .longest_prompt = 3});
-  Plan plan_ = training_plan_for(method("none").get(), batch_, table_, {}, {testing::kEos}, {3, 8});
+  Plan plan_ = training_plan_for(method("always").get(), batch_, table_, {}, {testing::kEos}, {3, 8});
   DevicePlan device_ = to_device(plan_, at::kCPU);
 };
 
@@ -74,7 +74,7 @@ TEST_F(CallGate, LossIsTheMeanOfBothWaysWeighedByItsProbability) {
   const auto gated = method("learned", 0.25);
   set_gate(*gated, 0, 0.4);  // every call with the same probability
   const double p = 1 / (1 + std::exp(-0.4));
-  const Forward found = forward(gated.get(), device_, 0.1), with = forward(method("none").get(), device_, 0.1);
+  const Forward found = forward(gated.get(), device_, 0.1), with = forward(method("always").get(), device_, 0.1);
   const at::Tensor without_M = forward(nullptr, device_).nll_M;
   const double expected = (p * (with.nll_M + 0.25) + (1 - p) * without_M).sum().item<double>() * 0.1;
   EXPECT_NEAR(found.loss.item<double>() - with.loss.item<double>(), expected, 1e-9);
@@ -102,7 +102,7 @@ TEST_F(CallGate, GradientIsThatOfTheLoss) {
 }
 
 TEST_F(CallGate, LeavesTheCoprocessorsGradientsAsTheyAre) {
-  const auto gated = method("learned", 0.25), plain = method("none");
+  const auto gated = method("learned", 0.25), plain = method("always");
   set_gate(*gated, 0.3, -0.1);
   for (Method* each : {gated.get(), plain.get()}) forward(each, device_).loss.backward();
   for (const ParameterInfo& info : plain->parameters()->infos()) {
@@ -134,7 +134,7 @@ TEST_F(CallGate, ClosedIsTheDecoderAloneAndOpenTheMethodWithoutAGate) {
   for (const bool asynchronous : {false, true}) {
     options_.asynchronous = asynchronous;
     options_.join_after = asynchronous ? 1 : -1;
-    const auto gated = method("learned"), plain = method("none");
+    const auto gated = method("learned"), plain = method("always");
     const auto same = [&](double bias, const Method* other) {
       set_gate(*gated, 0.01, bias);
       const Written found = written(gated.get(), batch_[0].ids, 2, often),
@@ -150,7 +150,7 @@ TEST_F(CallGate, ClosedIsTheDecoderAloneAndOpenTheMethodWithoutAGate) {
 
 // The coprocessor is trained until calls pay, then the cost is put between the half that gains most and the rest.
 TEST_F(CallGate, LearnsWhichCallsGainMoreThanTheyCost) {
-  const auto trained = method("none");
+  const auto trained = method("always");
   AdamW optimiser({trained->parameters()}, {});
   for (int i = 0; i < 20; ++i) {
     trained->parameters()->zero_grad();

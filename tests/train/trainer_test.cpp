@@ -51,7 +51,7 @@ class TrainerTest : public TrainTest {
     if (method == "rollout") return latent_config("{method: rollout, latents: 2, stage_steps: 3}");
     if (method == "pause") return latent_config("{method: pause, deviation: 0.5}");
     if (method == "dca") return dca_config("copy");
-    if (method == "dca_with_gate") return dca_config("copy, gate: learned, gate_cost: 0.1");
+    if (method == "dca_with_gate") return dca_config("copy, calls: learned, call_cost: 0.1");
     if (method == "dca_with_adapters") return dca_config("lora, rank: 4");
     if (method == "dca_from_scratch") return dca_config("scratch, width: 12, feed_forward: 20");
     return latent_config("{method: " + method + "}");

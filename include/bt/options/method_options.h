@@ -145,8 +145,8 @@ struct DcaOptions final : MethodOptions {  // `dca`: a coprocessor's latents aft
   std::vector<std::string> targets = {"q", "k", "v", "o", "gate", "up", "down"};
   std::optional<int64_t> width, feed_forward, heads;  // default: the backbone's
   double deviation = 0.02;
-  std::string gate = "none";  // none | learned
-  double gate_cost = 0;       // of a call, in nats per token ahead
+  std::string calls = "always";  // always | learned
+  double call_cost = 0;          // of a learned call, in nats per token ahead
   void fields(OptionFields& f) override;
   void validate() const override;
   // The coprocessor's own shape: from scratch, layers, key/value heads and head width still are the backbone's, whose
