@@ -75,7 +75,7 @@ TEST(Scoring, AGatedMethodIsScoredAsItDecodes) {
     return score(model, ragged_texts(model), 2);
   };
   const InferenceModel alone = random_model();
-  expect_close(scored("learned", 1, {}), scored("none", 0, {}), 1e-9);
+  expect_close(scored("learned", 1, {}), scored("always", 0, {}), 1e-9);
   expect_close(scored("learned", -1, {}), score(alone, ragged_texts(alone), 2), 1e-9);
   EXPECT_THROW(scored("learned", 1, {.inside_prompt = true}), Error) << "calls inside a prompt whose tokens are scored";
 }
