@@ -64,14 +64,14 @@ TEST(Scoring, EqualsTheLogSoftmaxOfTheTeacherForcedPass) {
 }
 
 TEST(Scoring, AGatedMethodIsScoredAsItDecodes) {
-  const auto scored = [](const std::string& gate, double bias, const TriggerOptions& trigger) {
+  const auto scored = [](const std::string& calls, double bias, const TriggerOptions& trigger) {
     InferenceModel model = random_model();
     auto options = std::make_unique<DcaOptions>();
     options->latents = 3;
     options->deviation = 0.5;
-    options->gate = gate;
+    options->calls = calls;
     testing::add_method(model, "dca", std::move(options), trigger);
-    if (gate == "learned") model.method()->parameters()->leaf("gate.bias").detach().fill_(bias);
+    if (calls == "learned") model.method()->parameters()->leaf("gate.bias").detach().fill_(bias);
     return score(model, ragged_texts(model), 2);
   };
   const InferenceModel alone = random_model();
