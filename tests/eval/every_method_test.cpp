@@ -90,7 +90,7 @@ INSTANTIATE_TEST_SUITE_P(
                    "learned, rewrite_lag: 2}"},
         MethodCase{"bt_entropy",
                    "{method: bt, recall: 3, recent: 6, width: 12, heads: 2, feed_forward: 20, gate_init: 0, trigger: "
-                   "{kind: entropy, threshold: 0.5}}"},
+                   "{kind: entropy, threshold: 2, min_step_tokens: 8}}"},
         MethodCase{"recent_only",
                    "{method: recent_only, recent: 6, width: 12, heads: 2, feed_forward: 20, gate_init: 0}"},
         MethodCase{"append_rows",
@@ -107,13 +107,13 @@ INSTANTIATE_TEST_SUITE_P(
         MethodCase{"evict", "{method: evict, keep: 2, recent: 2}", false},
         MethodCase{"evict_pooled", "{method: evict, keep: 2, recent: 2, pool: 3}", false},
         MethodCase{"gist", "{method: gist, rows: 1, trigger: {at_prompt_end: true}}", false},
-        MethodCase{"dca", "{method: dca, latents: 4, ahead: 16, places: 32}"},
+        MethodCase{"dca", "{method: dca, latents: 4, ahead: 16, places: 16}"},
         MethodCase{"dca_with_gate",
-                   "{method: dca, latents: 4, ahead: 16, places: 32, calls: learned, call_cost: 0.01}"},
-        MethodCase{"dca_with_adapters", "{method: dca, latents: 4, ahead: 16, places: 32, coprocessor: lora, rank: 4}"},
+                   "{method: dca, latents: 4, ahead: 16, places: 16, calls: learned, call_cost: 0.01}"},
+        MethodCase{"dca_with_adapters", "{method: dca, latents: 4, ahead: 16, places: 16, coprocessor: lora, rank: 4}"},
         MethodCase{
             "dca_from_scratch",
-            "{method: dca, latents: 4, ahead: 16, places: 32, coprocessor: scratch, width: 12, positions: keep}"}),
+            "{method: dca, latents: 4, ahead: 16, places: 16, coprocessor: scratch, width: 12, positions: keep}"}),
     [](const auto& one) { return one.param.name; });
 
 }  // namespace
