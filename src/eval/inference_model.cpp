@@ -14,6 +14,7 @@
 #include "bt/latent/rewrite_control.h"
 #include "bt/model/fingerprint.h"
 #include "bt/options/train_options.h"
+#include "bt/runtime/method_plan.h"
 #include "bt/text/chat_template.h"
 #include "bt/train/setup.h"
 
@@ -115,13 +116,12 @@ std::vector<int32_t> InferenceModel::encode_prompt(std::string_view text) const 
 }
 
 int64_t InferenceModel::latent_rows(int64_t prompt_tokens, int64_t new_tokens) const {
-  const Effects effects = method() != nullptr ? method()->effects() : Effects{};
-  if (effects.append == nullptr && effects.append_rows == nullptr) return 0;
+  const int64_t rows = rows_per_call(method());
+  if (rows == 0) return 0;
   int64_t calls = new_tokens + 1 + (trigger.inside_prompt ? prompt_tokens : 0);
   if (trigger.kind == "none") calls = 1;
   if (trigger.kind == "every_n") calls = calls / trigger.every_n + 2;
   if (trigger.max_calls > 0) calls = std::min(calls, trigger.max_calls);
-  const int64_t rows = effects.append != nullptr ? effects.append->count() : effects.append_rows->row_capacity();
   return checked_mul(calls, rows, "cache rows that a method adds");
 }
 

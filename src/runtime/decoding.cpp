@@ -171,7 +171,7 @@ std::vector<SlotReport> Decoding::step() {
   const at::Tensor logits_AV = at::stack(logits);
   const std::vector<int32_t> chosen = state.choose(logits_AV, live);
   const std::vector<float> surprise =
-      state.asks == Asks::surprise ? surprises(logits_AV, chosen) : std::vector<float>(chosen.size());
+      state.asks == Asks::surprise ? surprises(logits_AV, chosen) : std::vector<float>();
 
   std::vector<SlotReport> reports;
   std::vector<Chunk> chunks;
@@ -180,14 +180,15 @@ std::vector<SlotReport> Decoding::step() {
     Slot& slot = state.slots[static_cast<size_t>(live[i].slot)];
     SlotReport report{live[i].slot, live[i].request, chosen[i], Finish::none};
     ++slot.generated;
-    if (state.asks == Asks::surprise) slot.uncertainty.push_back(surprise[i]);
+    const float uncertainty = surprise.empty() ? 0 : surprise[i];
+    if (state.asks == Asks::surprise) slot.uncertainty.push_back(uncertainty);
     if (std::find(state.eos_ids.begin(), state.eos_ids.end(), chosen[i]) != state.eos_ids.end()) {
       report.finish = Finish::eos;
     } else if (slot.generated >= slot.request.max_new_tokens) {
       report.finish = Finish::length;
     } else {
       // What an entropy decides is known once the token has been fed.
-      const bool acts = state.asks != Asks::entropy && slot.scanner->push(chosen[i], surprise[i]);
+      const bool acts = state.asks != Asks::entropy && slot.scanner->push(chosen[i], uncertainty);
       const bool is_before = state.trigger.before_boundary_token;
       if (state.asks == Asks::entropy) slot.unjudged = chosen[i];
       chunks.push_back({live[i].slot, {chosen[i]}, acts && !is_before});

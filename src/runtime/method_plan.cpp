@@ -51,6 +51,12 @@ Plan staged_plan(const Append& append, int64_t stage, const std::vector<Example>
 
 }  // namespace
 
+int64_t rows_per_call(const Method* method) {
+  const Effects effects = method != nullptr ? method->effects() : Effects{};
+  if (effects.append != nullptr) return effects.append->count();
+  return effects.append_rows != nullptr ? effects.append_rows->row_capacity() : 0;
+}
+
 bool appends_recurrently(const Method* method) {
   const Append* append = method != nullptr ? method->effects().append : nullptr;
   return append != nullptr && append->kind() == AppendKind::recurrent;

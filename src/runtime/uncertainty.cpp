@@ -74,8 +74,6 @@ void measure_live(const Decoder& decoder, const Method* method, const BoundaryTa
     for (const LogitRow& row : rows) ids.push_back(given(row));
     return ids;
   };
-  const Append* append = method != nullptr ? method->effects().append : nullptr;
-  const int64_t latents = append != nullptr ? append->count() : 0;
   DecodingShape shape{.slots = static_cast<int64_t>(end - begin), .capacity = 0};
   std::vector<DecodingRequest> requests;
   for (size_t i = begin; i < end; ++i) {
@@ -87,7 +85,7 @@ void measure_live(const Decoder& decoder, const Method* method, const BoundaryTa
                   .expected = "precomputed",
                   .found = "live"});
     }
-    shape.capacity = std::max(shape.capacity, length + (response + 1) * latents);
+    shape.capacity = std::max(shape.capacity, length + (response + 1) * rows_per_call(method));
     if (response == 0) continue;
     requests.push_back({i, {text.ids.begin(), text.ids.begin() + text.prompt_length}, response});
   }

@@ -233,6 +233,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{.name = "gist_before", .method = "gist", .before_newline = true, .yaml = "{rows: 1}"},
         Case{.name = "append_rows", .method = "append_rows", .yaml = kAppendRows},
         Case{.name = "append_rows_one_slot", .method = "append_rows", .slots = 1, .yaml = kAppendRows},
+        Case{.name = "append_rows_entropy", .method = "append_rows", .yaml = kAppendRows, .trigger = "entropy"},
         Case{.name = "append_rows_lag", .method = "append_rows", .yaml = kAppendRows, .lag = 2},
         Case{.name = "append_rows_before_inside_prompt",
              .method = "append_rows",

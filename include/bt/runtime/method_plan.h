@@ -19,6 +19,9 @@ Plan plan_for(const Method* method, const std::vector<Example>& batch, const Bou
 Plan training_plan_for(const Method* method, const std::vector<Example>& batch, const BoundaryTable& table,
                        const TriggerOptions& trigger, const std::vector<int32_t>& eos_ids, const BranchDraw& draw);
 
+// Cache rows that one call of the method adds to a sequence, at most.
+int64_t rows_per_call(const Method* method);
+
 // Whether latents are computed from the running cache, or each from the state before it.
 bool appends_from_cache(const Method* method);
 bool appends_recurrently(const Method* method);
