@@ -25,6 +25,7 @@ Examples:
   bt-eval run --model runs/sft/final --latent runs/bt/final --tasks gsm8k_sft --data data --out results/bt
   bt-eval perplexity --model runs/sft/final --input text.txt --context 1024 --stride 512
   bt-eval ahead --model runs/sft/final --latent runs/dca/final --input text.txt
+  bt-eval probe --model runs/sft/final --latent runs/bt/final --input labelled.jsonl
   bt-eval compare results/sft results/bt
   bt-eval report runs/sft runs/bt results/sft results/bt --out report.html
   bt-eval grade --task gsm8k_cot --input completions.jsonl --output graded.jsonl
@@ -196,6 +197,7 @@ int run_tool(int argc, char** argv) {
   WithModel<ScoreOptions> score{"bt_app_score"};
   WithModel<PerplexityOptions> perplexity{"bt_app_perplexity"};
   WithModel<AheadPerplexityOptions> ahead{"bt_app_ahead_perplexity"};
+  WithModel<ProbeRunOptions> probe{"bt_app_probe"};
   Grade grade;
   Compare compare;
   Report report;
@@ -207,6 +209,8 @@ int run_tool(int argc, char** argv) {
       add_command(app, perplexity, "perplexity", "perplexity of long texts, by a sliding window", log_level);
   CLI::App* ahead_app = add_command(app, ahead, "ahead",
                                     "perplexity by position after appended latents, with and without them", log_level);
+  CLI::App* probe_app =
+      add_command(app, probe, "probe", "what linear probes read from rewritten cache entries", log_level);
   CLI::App* grade_app = add_command(app, grade, "grade", "grade completions that lie in a file", log_level);
   CLI::App* compare_app =
       add_command(app, compare, "compare", "two evaluations of the same documents, item by item", log_level);
@@ -224,6 +228,7 @@ int run_tool(int argc, char** argv) {
   if (*score_app) return score.run();
   if (*perplexity_app) return perplexity.run();
   if (*ahead_app) return ahead.run();
+  if (*probe_app) return probe.run();
   if (*grade_app) return grade.run();
   if (*compare_app) return compare.run();
   if (*report_app) return report.run();

@@ -8,6 +8,7 @@
 #include "bt/core/files.h"
 #include "bt/core/json.h"
 #include "bt/core/strings.h"
+#include "bt/latent/wrapped_method.h"
 
 namespace bt {
 namespace {
@@ -20,21 +21,21 @@ Json rows_of_kind(const at::Tensor& rows_W, const at::Tensor& kind_W, RowKind ki
   return out;
 }
 
-// Passes everything on; the choices of all layers wait for the edit that completes their events.
-class TracedRewrite final : public Rewrite {
+Json layer_json(const ChosenRows& chosen, int64_t event, double size) {
+  const at::Tensor rows = chosen.rows_EW[event], kind = chosen.kind_EW[event];
+  return Json::object({{"recent", rows_of_kind(rows, kind, RowKind::recent)},
+                       {"recalled", rows_of_kind(rows, kind, RowKind::recalled)},
+                       {"size", size}});
+}
+
+// The choices of all layers wait for the edit that completes their events.
+class WriteEvents final : public WatchedEdits::Watch {
  public:
-  TracedRewrite(const Rewrite& inner, std::shared_ptr<std::string> lines) : inner_(inner), lines_(std::move(lines)) {}
-  int64_t recent_capacity() const override { return inner_.recent_capacity(); }
-  int64_t row_capacity() const override { return inner_.row_capacity(); }
+  explicit WriteEvents(std::shared_ptr<std::string> lines) : lines_(std::move(lines)) {}
 
-  ChosenRows choose(const EventRows& events) const override {
-    ChosenRows chosen = inner_.choose(events);
-    chosen_.push_back({chosen.rows_EW.cpu(), chosen.kind_EW.cpu()});
-    return chosen;
-  }
+  void chosen(const ChosenRows& rows) override { chosen_.push_back({rows.rows_EW.cpu(), rows.kind_EW.cpu()}); }
 
-  Edit edit(const Events& events, at::TensorList parameters) const override {
-    Edit edit = inner_.edit(events, parameters);
+  void edited(const Events& events, const Edit& edit) override {
     const at::Tensor change = (edit.gate * edit.delta_YEWC).to(at::kFloat);
     const at::Tensor size_YE =
         (change.square().sum({2, 3}) / events.u_YEWC.to(at::kFloat).square().sum({2, 3})).sqrt().cpu();
@@ -50,40 +51,11 @@ class TracedRewrite final : public Rewrite {
                  "\n";
     }
     chosen_.clear();
-    return edit;
   }
 
  private:
-  static Json layer_json(const ChosenRows& chosen, int64_t event, double size) {
-    const at::Tensor rows = chosen.rows_EW[event], kind = chosen.kind_EW[event];
-    return Json::object({{"recent", rows_of_kind(rows, kind, RowKind::recent)},
-                         {"recalled", rows_of_kind(rows, kind, RowKind::recalled)},
-                         {"size", size}});
-  }
-
-  const Rewrite& inner_;
   std::shared_ptr<std::string> lines_;
-  mutable std::vector<ChosenRows> chosen_;  // by layer
-};
-
-class TracedMethod final : public Method {
- public:
-  TracedMethod(std::unique_ptr<Method> inner, std::shared_ptr<std::string> lines)
-      : inner_(std::move(inner)), rewrite_(*inner_->effects().edits(), std::move(lines)) {}
-  std::string_view name() const override { return inner_->name(); }
-  Effects effects() const override {
-    Effects effects = inner_->effects();
-    (effects.rewrite != nullptr ? effects.rewrite : effects.append_rows) = &rewrite_;
-    return effects;
-  }
-  BackboneMode backbone() const override { return inner_->backbone(); }
-  ParameterStore* parameters() override { return inner_->parameters(); }
-  std::vector<std::pair<std::string, at::Tensor>> buffers() override { return inner_->buffers(); }
-  Decoder attach(const Decoder& decoder) const override { return inner_->attach(decoder); }
-
- private:
-  std::unique_ptr<Method> inner_;
-  TracedRewrite rewrite_;
+  std::vector<ChosenRows> chosen_;  // by layer
 };
 
 }  // namespace
@@ -95,7 +67,8 @@ Trace::Trace(InferenceModel& model) : lines_(std::make_shared<std::string>()) {
                 .expected = "--latent with a method that rewrites or appends rows",
                 .found = model.method() == nullptr ? "no method" : std::string(model.method()->name())});
   }
-  model.latent.method = std::make_unique<TracedMethod>(std::move(model.latent.method), lines_);
+  model.latent.method =
+      std::make_unique<WatchedEdits>(std::move(model.latent.method), std::make_shared<WriteEvents>(lines_));
 }
 
 const std::string& Trace::lines() const { return *lines_; }

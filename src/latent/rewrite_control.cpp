@@ -9,23 +9,18 @@
 #include "bt/core/error.h"
 #include "bt/core/random.h"
 #include "bt/core/strings.h"
+#include "bt/latent/wrapped_method.h"
 
 namespace bt {
 namespace {
 
-// A method that passes everything on but what is written.
-class Controlled : public Method, public Rewrite {
+// What is written is replaced, all else passed on.
+class Controlled : public WrappedMethod, public Rewrite {
  public:
   explicit Controlled(std::unique_ptr<Method> method)
-      : method_(std::move(method)), rewrite_(method_->effects().rewrite) {}
+      : WrappedMethod(std::move(method)), rewrite_(WrappedMethod::effects().rewrite) {}
 
-  std::string_view name() const override { return method_->name(); }
   Effects effects() const override { return {.rewrite = this}; }
-  BackboneMode backbone() const override { return method_->backbone(); }
-  ParameterStore* parameters() override { return method_->parameters(); }
-  std::vector<std::pair<std::string, at::Tensor>> buffers() override { return method_->buffers(); }
-  Decoder attach(const Decoder& decoder) const override { return method_->attach(decoder); }
-
   int64_t recent_capacity() const override { return rewrite_->recent_capacity(); }
   ChosenRows choose(const EventRows& events) const override { return rewrite_->choose(events); }
   Edit edit(const Events& events, at::TensorList parameters) const override {
@@ -38,7 +33,6 @@ class Controlled : public Method, public Rewrite {
   virtual at::Tensor replaced(const Events& events, const at::Tensor& delta_YEWC) const = 0;
 
  private:
-  std::unique_ptr<Method> method_;
   const Rewrite* rewrite_;
 };
 

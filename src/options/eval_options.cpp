@@ -80,6 +80,19 @@ void AheadPerplexityOptions::fields(OptionFields& f) {
 
 void AheadPerplexityOptions::validate() const { check_place(place); }
 
+void ProbeRunOptions::fields(OptionFields& f) {
+  model_fields(f, place);
+  f.field("input", input,
+          {.help = "JSON Lines: {\"prompt\", \"text\", \"labels\": {name: [one a call]}}", .required = true});
+  f.field("output", output, {.help = "file for the figures as JSON"});
+  f.field("rows", rows, {.help = "rows of a step, from its newest on", .min = 1, .max = 1 << 16});
+  f.field("ridge", ridge, {.help = "penalty of the regression, on features of variance 1", .min = 1e-9, .max = 1e9});
+  f.field("batch_size", batch_size, {.help = "texts at once", .min = 1, .max = 1 << 16});
+  machine_fields(f, place);
+}
+
+void ProbeRunOptions::validate() const { check_place(place); }
+
 void check_files(const EvalRunOptions& options) {
   need_model(options.place);
   for (const std::string& name : options.tasks) {
@@ -93,6 +106,11 @@ void check_files(const PerplexityOptions& options) {
 }
 
 void check_files(const AheadPerplexityOptions& options) {
+  need_model(options.place);
+  need_file(options.input, "the input");
+}
+
+void check_files(const ProbeRunOptions& options) {
   need_model(options.place);
   need_file(options.input, "the input");
 }

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "bt/core/files.h"
+#include "bt/core/strings.h"
 #include "bt/model/fingerprint.h"
 #include "bt/text/json_lines.h"
 #include "eval/eval_test_support.h"
@@ -169,6 +170,26 @@ TEST_F(BtEvalTest, MeasuresPerplexityAfterLatents) {
   EXPECT_EQ(json.at("places", "").as_int(""), 10);
   EXPECT_EQ(run(command).code, 2) << "no method";
   EXPECT_EQ(run(command + " --latent nowhere").code, 3);
+}
+
+TEST_F(BtEvalTest, ProbesWhatAMethodRewrote) {
+  save_latent(read_model_config(path("model")));
+  std::string lines;
+  for (const char* step : {"1", "2", "1", "2"})
+    lines += str(R"({"prompt": "q\n", "text": ")", step, R"(\nend", "labels": {"step": [null, )", step, "]}}\n");
+  write("labelled.jsonl", lines);
+  const std::string command = "bt-eval probe --model model --input labelled.jsonl --device cpu --rows 2";
+  const Outcome done = run(command + " --latent latent --output probes.json");
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("most common"));
+  const Json json = Json::parse_file(path("probes.json"));
+  EXPECT_EQ(json.at("probes", "").as_array("")[0].at("calls", "").as_int(""), 4);
+  EXPECT_EQ(json.at("method", "").as_string(""), "bt");
+  EXPECT_EQ(run(command).code, 2) << "no method";
+  write("labelled.jsonl", R"({"prompt": "q\n", "text": "1\nend", "labels": {"step": ["1", "2", "3"]}})");
+  const Outcome refused = run(command + " --latent latent");
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_THAT(refused.err, HasSubstr("2 labels, one a call"));
 }
 
 TEST_F(BtEvalTest, AMethodOfOtherWeightsNeedsAnOverride) {

@@ -1,4 +1,4 @@
-// What `bt-eval run`, `score` and `perplexity` are asked to do. Torch-free: filled and checked before LibTorch is
+// What the commands of bt-eval that run a model are asked to do. Torch-free: filled and checked before LibTorch is
 // opened.
 #pragma once
 
@@ -57,10 +57,22 @@ struct AheadPerplexityOptions final : Options {
   void validate() const override;
 };
 
+struct ProbeRunOptions final : Options {
+  ModelPlace place;
+  std::string input;   // JSON Lines: as for score, with "labels"
+  std::string output;  // JSON; empty: none
+  int64_t rows = 4;    // of a step, from its newest on
+  double ridge = 0.01;
+  int64_t batch_size = 16;
+  void fields(OptionFields& f) override;
+  void validate() const override;
+};
+
 // ExitCode::bad_file when the model folder, the latent folder, a task's data file or the input is missing.
 void check_files(const EvalRunOptions& options);
 void check_files(const ScoreOptions& options);
 void check_files(const PerplexityOptions& options);
 void check_files(const AheadPerplexityOptions& options);
+void check_files(const ProbeRunOptions& options);
 
 }  // namespace bt
