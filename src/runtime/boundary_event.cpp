@@ -92,6 +92,9 @@ void RewriteFigures::add(const at::Tensor& change, const at::Tensor& u, const at
 
 double RewriteFigures::size() const { return entries_ > 0 ? std::sqrt(delta_ / entries_) : 0; }
 
-double RewriteFigures::call_rate() const { return events_ > 0 ? calls_ / static_cast<double>(events_) : 1; }
+std::optional<double> RewriteFigures::call_rate() const {
+  if (events_ == 0) return {};
+  return calls_ / static_cast<double>(events_);
+}
 
 }  // namespace bt

@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
+
 #include "bt/latent/effects.h"
 #include "bt/ops/kv_view.h"
 #include "bt/runtime/device_plan.h"
@@ -32,8 +34,8 @@ KvView entries_of(const at::Tensor& x_EWC, int64_t groups);
 class RewriteFigures {
  public:
   void add(const at::Tensor& change, const at::Tensor& u, const at::Tensor& call_YE);
-  double size() const;       // |change| / |u| (RMS)
-  double call_rate() const;  // mean of Edit::call_YE; 1 where it is undefined
+  double size() const;                      // |change| / |u| (RMS)
+  std::optional<double> call_rate() const;  // mean of Edit::call_YE, where calls are learned
 
  private:
   double delta_ = 0, entries_ = 0, calls_ = 0;

@@ -113,7 +113,7 @@ Forward teacher_forced(const Decoder& decoder, const Method* method, const Devic
   if (options.record_rows) out.rows = std::move(hidden.rows);
   for (const RewriteFigures& layer : hidden.figures) {
     out.rewrite_size.push_back(layer.size());
-    out.call_rate.push_back(layer.call_rate());
+    if (const std::optional<double> rate = layer.call_rate()) out.call_rate.push_back(*rate);
   }
   return out;
 }

@@ -114,13 +114,11 @@ void Trainer::log(const StepReport& report) {
   add_figures_of_method(figures);
   if (report.skipped) figures.set("skipped", true);
   if (setup_.method != nullptr && setup_.method->effects().any()) figures.set("calls_per_text", report.calls_per_text);
-  if (report.gate_open) figures.set("gate_open", *report.gate_open);
   if (setup_.method != nullptr && setup_.method->effects().edits() != nullptr) {
     figures.set("rewrite_size", Json::array({report.rewrite_size.begin(), report.rewrite_size.end()}));
-    const bool is_learned =
-        std::any_of(report.call_rate.begin(), report.call_rate.end(), [](double r) { return r < 1; });
-    if (is_learned) figures.set("call_rate", Json::array({report.call_rate.begin(), report.call_rate.end()}));
   }
+  if (!report.call_rate.empty())
+    figures.set("call_rate", Json::array({report.call_rate.begin(), report.call_rate.end()}));
   metrics_->write(state_.step, "train", figures);
 }
 

@@ -45,7 +45,7 @@ class CallRates {
   }
   std::vector<double> mean() const {
     std::vector<double> out;
-    for (const double sum : sums_) out.push_back(events_ > 0 ? sum / events_ : 1);
+    for (const double sum : sums_) out.push_back(sum / events_);
     return out;
   }
 
@@ -154,7 +154,7 @@ void Trainer::accumulate(const std::vector<std::vector<Example>>& batches, StepR
   report.loss = nll.item<double>() / static_cast<double>(supervised);
   report.rewrite_size = rewrites.rms();
   report.call_rate = rates.mean();
-  if (is_gated(setup_.method.get())) report.gate_open = static_cast<double>(open) / static_cast<double>(calls);
+  if (is_gated(setup_.method.get())) report.call_rate = {static_cast<double>(open) / static_cast<double>(calls)};
   report.calls_per_text = static_cast<double>(calls) / static_cast<double>(texts);
 }
 

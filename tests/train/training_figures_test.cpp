@@ -52,9 +52,9 @@ TEST_F(TrainerTest, CallsAreCountedWhereverLatentsGo) {
   Trainer branches(open(config_of("dca"), {"latent.places=3", "run.out=" + path("dca")}), "none");
   const StepReport ungated = branches.step();
   EXPECT_EQ(ungated.calls_per_text, 3);
-  EXPECT_FALSE(ungated.gate_open.has_value());
+  EXPECT_TRUE(ungated.call_rate.empty()) << "not learned";
   Trainer gated(open(config_of("dca_with_gate"), {"latent.places=3", "run.out=" + path("gated")}), "none");
-  EXPECT_EQ(gated.step().gate_open, 1) << "a new gate is open";
+  EXPECT_EQ(gated.step().call_rate, std::vector<double>{1}) << "a new gate is open";
   Trainer spliced(open(config_of("pause"), {"latent.trigger.kind=none", "run.out=" + path("pause")}), "none");
   EXPECT_EQ(spliced.step().calls_per_text, 1) << "the prompt's end";
 }

@@ -45,7 +45,7 @@ struct Forward {
   RowTrace rows;                     // with record_rows
   at::Tensor open_R;                 // bool, of branches with a gate: it would let the method be called
   std::vector<double> rewrite_size;  // per layer: |delta| / |u| over the chosen entries of the pass (RMS)
-  std::vector<double> call_rate;     // per layer: mean probability with which events act; 1 where none is learned
+  std::vector<double> call_rate;     // per layer, where calls are learned: mean probability with which events act
 };
 
 // The plan must outlive the loss and its graph; a steering method needs one of plan_for (runtime/method_plan.h).

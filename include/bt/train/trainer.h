@@ -26,9 +26,10 @@ struct StepReport {
   double lr = 0;
   bool skipped = false;              // not finite: no update was made
   double calls_per_text = 0;         // boundaries at which the method acted, or places of branches
-  std::optional<double> gate_open;   // with a gate: share of the places where it is open
   std::vector<double> rewrite_size;  // per layer: |delta| / |u| (RMS over the passes of the step)
-  std::vector<double> call_rate;     // per layer: mean probability of acting at a boundary; 1 where it is not learned
+  // Where calls are learned: the mean probability of acting at a boundary, per layer; or, of branches, one number, the
+  // share of the places where the method calls.
+  std::vector<double> call_rate;
 };
 
 struct ValidationReport {
