@@ -18,12 +18,17 @@ endif()
 set(CMAKE_CUDA_STANDARD 20)  # only now: earlier it breaks the compiler check of CMake 3.25.1
 find_package(CUDAToolkit REQUIRED)
 
-add_library(bt_ops_cuda SHARED ${_kernels} ${_registrations})
-set_target_properties(bt_ops_cuda PROPERTIES CUDA_RUNTIME_LIBRARY None)  # LibTorch's own runtime, below
+# Apart from the library, so that they can be compiled without all that it links.
+add_library(bt_ops_cuda_objects OBJECT ${_kernels} ${_registrations})
+target_link_libraries(bt_ops_cuda_objects PRIVATE bt_settings LibTorch::cpu)
+target_include_directories(bt_ops_cuda_objects PRIVATE "${PROJECT_SOURCE_DIR}" "${CUDAToolkit_INCLUDE_DIRS}")
+bt_use_pch(bt_ops_cuda_objects src/torch_pch LibTorch::cpu)
+
+add_library(bt_ops_cuda SHARED $<TARGET_OBJECTS:bt_ops_cuda_objects>)
+set_target_properties(bt_ops_cuda PROPERTIES LINKER_LANGUAGE CXX)
 file(GLOB _cudart "${LibTorch_ROOT}/../nvidia/cu13/lib/libcudart.so.13" "${LibTorch_ROOT}/lib/libcudart*.so.13")
 if(NOT _cudart)
   set(_cudart CUDA::cudart)
 endif()
-target_link_libraries(bt_ops_cuda PRIVATE bt_settings bt_ops LibTorch::cuda ${_cudart})
-target_include_directories(bt_ops_cuda PRIVATE "${PROJECT_SOURCE_DIR}" "${CUDAToolkit_INCLUDE_DIRS}")
+target_link_libraries(bt_ops_cuda PRIVATE bt_settings bt_ops LibTorch::cuda ${_cudart})  # LibTorch's own runtime
 set_property(GLOBAL APPEND PROPERTY BT_SHARED_LIBRARIES bt_ops_cuda)

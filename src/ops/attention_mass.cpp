@@ -1,5 +1,6 @@
 #include <torch/library.h>
 
+#include "bt/ops/reference.h"
 #include "scores.h"
 
 namespace bt::ops {
@@ -11,10 +12,13 @@ at::Tensor newest(const at::Tensor& x_BSHX, const at::Tensor& query_B1) {
   return x_BSHX.gather(1, index.expand({query_B1.size(0), query_B1.size(1), x_BSHX.size(2), x_BSHX.size(3)}));
 }
 
-at::Tensor attention_mass_aten(const at::Tensor& q_BSHD, const at::Tensor& lse_BSH, const at::Tensor& query_length_B,
-                               const at::Tensor& voters_B, const at::Tensor& k_BGTD, const at::Tensor& length_B,
-                               const at::Tensor& position_BT, const std::optional<at::Tensor>& alive_BT, double scale,
-                               double softcap, int64_t window) {
+}  // namespace
+
+at::Tensor reference::attention_mass(const at::Tensor& q_BSHD, const at::Tensor& lse_BSH,
+                                     const at::Tensor& query_length_B, const at::Tensor& voters_B,
+                                     const at::Tensor& k_BGTD, const at::Tensor& length_B,
+                                     const at::Tensor& position_BT, const std::optional<at::Tensor>& alive_BT,
+                                     double scale, double softcap, int64_t window) {
   const int64_t batch = q_BSHD.size(0), heads = q_BSHD.size(2), rows = k_BGTD.size(2);
   const auto type = accumulation_type(q_BSHD.scalar_type());
   const at::Tensor count_B = at::minimum(voters_B, query_length_B);
@@ -38,8 +42,6 @@ at::Tensor attention_mass_aten(const at::Tensor& q_BSHD, const at::Tensor& lse_B
       .squeeze(1);
 }
 
-}  // namespace
-
-TORCH_LIBRARY_IMPL(bt, CompositeExplicitAutograd, m) { m.impl("attention_mass", attention_mass_aten); }
+TORCH_LIBRARY_IMPL(bt, CompositeExplicitAutograd, m) { m.impl("attention_mass", reference::attention_mass); }
 
 }  // namespace bt::ops

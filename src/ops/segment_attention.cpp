@@ -1,5 +1,6 @@
 #include <torch/library.h>
 
+#include "bt/ops/reference.h"
 #include "few_queries.h"
 #include "flash_on_cpu.h"
 #include "scores.h"
@@ -11,11 +12,12 @@ bool recorded(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   return at::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad());
 }
 
-std::tuple<at::Tensor, at::Tensor> segment_attention_aten(const at::Tensor& q_BSHD, const at::Tensor& query_length_B,
-                                                          const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,
-                                                          const at::Tensor& length_B, const at::Tensor& position_BT,
-                                                          const std::optional<at::Tensor>& alive_BT, double scale,
-                                                          double softcap, int64_t window) {
+}  // namespace
+
+std::tuple<at::Tensor, at::Tensor> reference::segment_attention(
+    const at::Tensor& q_BSHD, const at::Tensor& query_length_B, const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,
+    const at::Tensor& length_B, const at::Tensor& position_BT, const std::optional<at::Tensor>& alive_BT, double scale,
+    double softcap, int64_t window) {
   const int64_t batch = q_BSHD.size(0), queries = q_BSHD.size(1), heads = q_BSHD.size(2), width = q_BSHD.size(3);
   const int64_t groups = k_BGTD.size(1), rows = k_BGTD.size(2), share = heads / groups;
   const auto type = accumulation_type(q_BSHD.scalar_type());
@@ -50,8 +52,6 @@ std::tuple<at::Tensor, at::Tensor> segment_attention_aten(const at::Tensor& q_BS
   return seen(out_BSHD, lse_BSH);
 }
 
-}  // namespace
-
-TORCH_LIBRARY_IMPL(bt, CompositeImplicitAutograd, m) { m.impl("segment_attention", segment_attention_aten); }
+TORCH_LIBRARY_IMPL(bt, CompositeImplicitAutograd, m) { m.impl("segment_attention", reference::segment_attention); }
 
 }  // namespace bt::ops

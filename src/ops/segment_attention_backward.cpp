@@ -1,6 +1,7 @@
 // Gradients of segment attention, for nodes that keep neither scores nor probabilities.
 #include <torch/library.h>
 
+#include "bt/ops/reference.h"
 #include "flash_on_cpu.h"
 #include "scores.h"
 
@@ -36,12 +37,14 @@ Gradients composed(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const
   return {d_q, d_k, at::bmm(p.transpose(1, 2), d_out).view(v_BGTD.sizes())};
 }
 
-Gradients segment_attention_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD,
-                                     const at::Tensor& query_length_B, const at::Tensor& k_BGTD,
-                                     const at::Tensor& v_BGTD, const at::Tensor& length_B,
-                                     const at::Tensor& position_BT, const std::optional<at::Tensor>& alive_BT,
-                                     double scale, double softcap, int64_t window, const at::Tensor& out_BSHD,
-                                     const at::Tensor& lse_BSH) {
+}  // namespace
+
+Gradients reference::segment_attention_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD,
+                                                const at::Tensor& query_length_B, const at::Tensor& k_BGTD,
+                                                const at::Tensor& v_BGTD, const at::Tensor& length_B,
+                                                const at::Tensor& position_BT,
+                                                const std::optional<at::Tensor>& alive_BT, double scale, double softcap,
+                                                int64_t window, const at::Tensor& out_BSHD, const at::Tensor& lse_BSH) {
   if (q_BSHD.numel() == 0 || k_BGTD.numel() == 0) {
     const auto type = accumulation_type(q_BSHD.scalar_type());
     const auto zeros = [type](const at::Tensor& x) { return at::zeros(x.sizes(), x.options().dtype(type)); };
@@ -53,10 +56,8 @@ Gradients segment_attention_backward(const at::Tensor& d_out_BSHD, const at::Ten
   return composed(d_out_BSHD, q_BSHD, k_BGTD, v_BGTD, visible_BST, {scale, softcap, window});
 }
 
-}  // namespace
-
 TORCH_LIBRARY_IMPL(bt, CompositeExplicitAutograd, m) {
-  m.impl("segment_attention_backward", segment_attention_backward);
+  m.impl("segment_attention_backward", reference::segment_attention_backward);
 }
 
 }  // namespace bt::ops

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <vector>
 
+#include "bt/ops/reference.h"
+
 namespace bt::ops {
 namespace {
 
@@ -44,8 +46,10 @@ at::Tensor select_top_cpu(const at::Tensor& mass_ET, int64_t k) {
   return chosen_EW;
 }
 
+}  // namespace
+
 // A stable sort puts the lower row first among equals; hidden rows (mass < 0) sink to the end and become -1.
-at::Tensor select_top_aten(const at::Tensor& mass_ET, int64_t k) {
+at::Tensor reference::select_top(const at::Tensor& mass_ET, int64_t k) {
   const int64_t rows = mass_ET.size(1), width = std::min(k, rows);
   const auto [mass, row] = mass_ET.sort(/*stable=*/true, /*dim=*/1, /*descending=*/true);
   const at::Tensor taken = row.narrow(1, 0, width).masked_fill(mass.narrow(1, 0, width) < 0, rows);
@@ -53,9 +57,7 @@ at::Tensor select_top_aten(const at::Tensor& mass_ET, int64_t k) {
   return ascending.masked_fill(ascending == rows, -1);
 }
 
-}  // namespace
-
-TORCH_LIBRARY_IMPL(bt, CompositeExplicitAutograd, m) { m.impl("select_top", select_top_aten); }
+TORCH_LIBRARY_IMPL(bt, CompositeExplicitAutograd, m) { m.impl("select_top", reference::select_top); }
 TORCH_LIBRARY_IMPL(bt, CPU, m) { m.impl("select_top", select_top_cpu); }
 
 }  // namespace bt::ops

@@ -1,0 +1,31 @@
+// What the registrations of CUDA kernels share.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include <climits>
+
+#include "kernels/types.h"
+
+namespace bt::ops {
+
+// For the duration of a call: the tensor's device is the current one. Check after the launch.
+class OnDeviceOf {
+ public:
+  explicit OnDeviceOf(const at::Tensor& tensor) : guard_(tensor.device()) {}
+  kernels::Stream stream() const { return c10::cuda::getCurrentCUDAStream().stream(); }
+  void check() const { C10_CUDA_KERNEL_LAUNCH_CHECK(); }
+
+ private:
+  c10::cuda::CUDAGuard guard_;
+};
+
+inline int as_int(int64_t value, const char* what) {
+  TORCH_CHECK(value >= 0 && value <= INT_MAX, what, " does not fit a kernel's 32-bit counter: ", value);
+  return static_cast<int>(value);
+}
+
+}  // namespace bt::ops
