@@ -197,7 +197,7 @@ std::vector<SlotReport> Decoding::step() {
     reports.push_back(report);
   }
   state.act(act_before);
-  state.feed(chunks);
+  state.feed_step(chunks);
   state.act(act_after);
   for (const SlotReport& report : reports) {
     if (report.finish != Finish::none) release(report.slot);

@@ -51,8 +51,8 @@ Firing make_firing(const Decoding::State& state, const std::vector<int64_t>& slo
 
 EventRows event_rows(const Decoding::State& state, const Firing& firing, int64_t layer, const KvView& kv) {
   const at::Tensor slot_E1 = firing.slot_E.unsqueeze(1);
-  const at::Tensor q_EVHD = state.ring_q_LBRHD[layer].index({slot_E1, firing.ring_EV});
-  const at::Tensor lse_EVH = state.ring_lse_LBRH[layer].index({slot_E1, firing.ring_EV});
+  const at::Tensor q_EVHD = state.kept.q_LBRHD[layer].index({slot_E1, firing.ring_EV});
+  const at::Tensor lse_EVH = state.kept.lse_LBRH[layer].index({slot_E1, firing.ring_EV});
   const AttentionSpec spec = state.decoder.attention(layer);
   EventRows rows;
   rows.mass_ET = ops::attention_mass(q_EVHD, lse_EVH, firing.voters_E, firing.voters_E, kv, spec);
@@ -201,12 +201,14 @@ Decoding::State::State(const Decoder& decoder_in, const Method* method_in, const
   const auto options = decoder.options().requires_grad(false);
   const auto lse_type = options.dtype() == at::kDouble ? at::kDouble : at::kFloat;
   if (ring > 0) {
-    ring_q_LBRHD = at::zeros({config.layers, shape.slots, ring, config.heads, config.head_dim}, options);
-    ring_lse_LBRH = at::zeros({config.layers, shape.slots, ring, config.heads}, options.dtype(lse_type));
+    kept.q_LBRHD = at::zeros({config.layers, shape.slots, ring, config.heads, config.head_dim}, options);
+    kept.lse_LBRH = at::zeros({config.layers, shape.slots, ring, config.heads}, options.dtype(lse_type));
   }
   const ParameterStore* store = method != nullptr ? method->parameters() : nullptr;
   if (store != nullptr) parameters = store->stacked();
   if (effects.append != nullptr && effects.append->kind() == AppendKind::known) latents_MC = known_latents(*this);
+  const bool fixed = shape.fixed_steps || decoder.embedding.is_cuda();
+  if (fixed && effects.steer == nullptr && !keeps_hidden(method)) token_step.emplace(decoder, cache, kept);
 }
 
 int64_t Decoding::State::longest(int64_t layer, const std::vector<int64_t>& at_slots) const {

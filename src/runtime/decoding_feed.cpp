@@ -122,6 +122,8 @@ at::Tensor steered(std::vector<Slot>& slots, const std::vector<Chunk>& chunks, c
 
 }  // namespace
 
+bool keeps_hidden(const Method* method) { return appends_recurrently(method) || is_gated(method); }
+
 void Decoding::State::feed(const std::vector<Chunk>& chunks) {
   if (chunks.empty()) return;
   const Batch batch = make_batch(chunks, slots, ring, decoder.embedding.device());
@@ -144,22 +146,40 @@ void Decoding::State::feed(const std::vector<Chunk>& chunks) {
     const int64_t longest = *std::max_element(lengths.begin(), lengths.end());
     const TokenAttention attended = attend(*this, batch, layer, longest, qkv.q_NHD);
     if (ring > 0) {
-      ring_q_LBRHD[layer].index_put_({batch.kept_slot_n, batch.kept_place_n}, qkv.q_NHD.index_select(0, batch.kept_n));
-      ring_lse_LBRH[layer].index_put_({batch.kept_slot_n, batch.kept_place_n},
-                                      attended.lse_nH.index_select(0, batch.kept_n).to(ring_lse_LBRH.scalar_type()));
+      kept.q_LBRHD[layer].index_put_({batch.kept_slot_n, batch.kept_place_n}, qkv.q_NHD.index_select(0, batch.kept_n));
+      kept.lse_LBRH[layer].index_put_({batch.kept_slot_n, batch.kept_place_n},
+                                      attended.lse_nH.index_select(0, batch.kept_n).to(kept.lse_LBRH.scalar_type()));
     }
     x_nC = finish_layer(decoder, layer, x_nC, attended.out_nHD);
   }
   const at::Tensor hidden_AC = final_hidden(decoder, x_nC.index_select(0, batch.last_A));
   const at::Tensor logits_AV = logits(decoder, hidden_AC);
-  const bool keeps_hidden = appends_recurrently(method) || is_gated(method);
+  const bool keeps = keeps_hidden(method);
   for (size_t a = 0; a < chunks.size(); ++a) {
     Slot& slot = slots[static_cast<size_t>(chunks[a].slot)];
     slot.logits_V = logits_AV[static_cast<int64_t>(a)];
-    if (keeps_hidden) slot.hidden_K = hidden_AC[static_cast<int64_t>(a)];
-    slot.tokens += static_cast<int64_t>(chunks[a].ids.size());
-    slot.position += static_cast<int64_t>(chunks[a].ids.size());
-    slot.step_tokens += static_cast<int64_t>(chunks[a].ids.size());
+    if (keeps) slot.hidden_K = hidden_AC[static_cast<int64_t>(a)];
+    slot.advance(static_cast<int64_t>(chunks[a].ids.size()));
+  }
+}
+
+void Decoding::State::feed_step(const std::vector<Chunk>& chunks) {
+  if (!token_step) return feed(chunks);
+  if (chunks.empty()) return;
+  std::vector<TokenInput> tokens;
+  for (const Chunk& chunk : chunks) {
+    const Slot& slot = slots[static_cast<size_t>(chunk.slot)];
+    tokens.push_back({chunk.slot, chunk.ids.front(), slot.position, ring > 0 ? slot.step_tokens % ring : 0});
+  }
+  int64_t longest = 0;
+  for (std::vector<int64_t>& lengths : rows) {
+    for (const Chunk& chunk : chunks) longest = std::max(longest, ++lengths[static_cast<size_t>(chunk.slot)]);
+  }
+  const at::Tensor& logits_BV = token_step->run(tokens, longest);
+  for (const Chunk& chunk : chunks) {
+    Slot& slot = slots[static_cast<size_t>(chunk.slot)];
+    slot.logits_V = logits_BV[chunk.slot];
+    slot.advance(1);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "bt/model/kv_cache.h"
 #include "bt/runtime/decoding.h"
 #include "steered_tokens.h"
+#include "token_step.h"
 
 namespace bt {
 
@@ -50,6 +51,12 @@ struct Slot {
   std::optional<PendingLatents> pending;
   std::optional<PendingEdit> pending_edit;
   std::optional<SteeredTokens> steered;  // of a steering method
+
+  void advance(int64_t count) {
+    tokens += count;
+    position += count;
+    step_tokens += count;
+  }
 };
 
 // Tokens of one slot to run through the decoder; ids below 0 are latents.
@@ -73,9 +80,10 @@ struct Decoding::State {
   std::vector<std::vector<int64_t>> rows;      // [layer][slot]: host mirror of the cache's lengths
   std::vector<std::vector<int64_t>> appended;  // likewise: rows in front that no token owns
   int64_t ring = 0;                            // newest queries kept per slot (R); 0: nobody votes
-  at::Tensor ring_q_LBRHD, ring_lse_LBRH;
-  std::vector<at::Tensor> parameters;  // stacked, without gradient
-  at::Tensor latents_MC;               // of an appending method; where they come from the cache, those of this event
+  QueryRing kept;
+  std::vector<at::Tensor> parameters;   // stacked, without gradient
+  std::optional<TokenStep> token_step;  // used where defined
+  at::Tensor latents_MC;                // of an appending method; where they come from the cache, those of this event
 
   State(const Decoder& decoder_in, const Method* method_in, const BoundaryTable& table_in,
         const TriggerOptions& trigger_in, std::vector<int32_t> eos_in, const DecodingShape& shape,
@@ -83,6 +91,8 @@ struct Decoding::State {
 
   // Feeds tokens: cache, ring and the slots' logits move on. One chunk per slot.
   void feed(const std::vector<Chunk>& chunks);
+  // The same for one token of every live slot, as a step that a device can record where the method lets it.
+  void feed_step(const std::vector<Chunk>& chunks);
   // Acts where the entropy after the token last fed is a boundary.
   void act_on_entropy();
   // The method acts on the slots' caches as they stand, where no gate keeps it from it.
@@ -100,6 +110,9 @@ struct Decoding::State {
   void roll_out(const std::vector<int64_t>& at_slots);
   void feed_latents(const std::vector<int64_t>& at_slots);  // latents_MC holds count() rows for each of the slots
 };
+
+// Whether the engine keeps every slot's last state: latents go on from it, or a gate reads it.
+bool keeps_hidden(const Method* method);
 
 // The embeddings of a method that knows them beforehand, [M, K].
 at::Tensor known_latents(const Decoding::State& state);

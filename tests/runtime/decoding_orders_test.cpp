@@ -12,6 +12,8 @@ TEST_P(Decode, GivesTheTeacherForcedLogProbabilities) {
   expect_close(decoded_scores(GetParam().slots), teacher_forced_scores());
 }
 
+TEST_P(Decode, FixedStepsGiveTheSame) { expect_close(decoded_scores(3, true), decoded_scores(3)); }
+
 TEST_P(Decode, BatchedEqualsSingle) { expect_close(decoded_scores(7), decoded_scores(1)); }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -34,6 +34,8 @@ class KvCache {
                const at::Tensor& k_NGD, const at::Tensor& v_NGD);
   // Makes count_A new rows of the listed slots part of the layer's cache.
   void advance_(int64_t layer, const at::Tensor& slot_A, const at::Tensor& count_A);
+  // Likewise of all slots in all layers.
+  void advance_(const at::Tensor& count_B) { length_LB_.add_(count_B); }
 
   // Keeps the rows of the listed slots where keep_AT is true and moves them together, order kept.
   void compact_(int64_t layer, const at::Tensor& slot_A, const at::Tensor& keep_AT);

@@ -20,6 +20,9 @@ namespace bt {
 struct DecodingShape {
   int64_t slots = 8;
   int64_t capacity = 1024;  // cache rows per slot: prompt, new tokens and latents
+  // All slots take part in every token's step, in shapes that do not change: what a GPU records as one launch, and does
+  // always. On a CPU idle slots then cost as much as live ones.
+  bool fixed_steps = false;
 };
 
 struct DecodingRequest {
