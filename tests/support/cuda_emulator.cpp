@@ -57,12 +57,6 @@ const void* scheduler_stack = nullptr;
 size_t scheduler_stack_size = 0;
 const std::function<void()>* body_now = nullptr;
 
-// A fiber cannot throw: there is no frame below it to catch.
-void fatal(const char* what) {
-  std::fprintf(stderr, "cuda_emulator: %s\n", what);
-  std::abort();
-}
-
 void yield() {
   Fiber& self = *running;
   __sanitizer_start_switch_fiber(self.stage == Stage::done ? nullptr : &self.sanitizer, scheduler_stack,
@@ -157,6 +151,12 @@ void run_block(size_t threads, const std::vector<size_t>& turn) {
 }
 
 }  // namespace
+
+// A fiber cannot throw: there is no frame below it to catch.
+void fatal(const char* what) {
+  std::fprintf(stderr, "cuda_emulator: %s\n", what);
+  std::abort();
+}
 
 void set_order(Order order) { order_now = order; }
 

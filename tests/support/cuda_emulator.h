@@ -49,6 +49,7 @@ void sync_warp(unsigned mask);
 // Every lane of the mask gives 16 bytes at most and sees those of all lanes, valid up to its next exchange.
 const unsigned char* exchange(unsigned mask, const void* bytes, size_t size);  // [32][16]
 unsigned char* shared_bytes();
+[[noreturn]] void fatal(const char* what);
 
 // Runs body() for every thread of every block. Throws std::runtime_error for threads that wait for ever.
 void run(dim3 grid, unsigned threads, size_t shared_bytes, const std::function<void()>& body);
@@ -105,6 +106,9 @@ inline int __reduce_add_sync(unsigned mask, int value) {
 inline int min(int a, int b) { return a < b ? a : b; }
 inline int max(int a, int b) { return a > b ? a : b; }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
+inline float __fadd_rn(float a, float b) { return a + b; }
+inline float __fmul_rn(float a, float b) { return a * b; }
+[[noreturn]] inline void __trap() { bt::emulator::fatal("the kernel trapped"); }
 
 template <class T>
 T __ldg(const T* from) {
