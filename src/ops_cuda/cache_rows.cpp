@@ -1,0 +1,147 @@
+#include "cache_rows.h"
+
+#include <ATen/ATen.h>
+#include <torch/library.h>
+
+#include "bt/ops/reference.h"
+#include "cuda_tensors.h"
+#include "kernels/edit_rows.h"
+
+namespace bt::ops {
+namespace {
+
+using kernels::CacheRows;
+using kernels::Element;
+
+void check_cache(const at::Tensor& k, const at::Tensor& v, const at::Tensor& rows_EW) {
+  TORCH_CHECK(k.dim() == 4 && k.sizes() == v.sizes() && k.scalar_type() == v.scalar_type() &&
+                  k.device() == v.device() && k.element_size() % 2 == 0,
+              "keys and values must be [B, G, T, D] of one shape, device and type of 16 bits or more, found ",
+              k.sizes(), " of ", k.scalar_type(), " and ", v.sizes(), " of ", v.scalar_type());
+  TORCH_CHECK(rows_EW.dim() == 2 && rows_EW.size(0) <= k.size(0) && rows_EW.scalar_type() == at::kLong &&
+                  rows_EW.device() == k.device(),
+              "rows must be int64 [E, W] beside a cache of E sequences or more, found ", rows_EW.sizes(), " of ",
+              rows_EW.scalar_type(), " for ", k.sizes());
+}
+
+void check_entries(const at::Tensor& entries_EWC, const at::Tensor& k, const at::Tensor& rows_EW, const char* what) {
+  const std::vector<int64_t> sizes = {rows_EW.size(0), rows_EW.size(1), 2 * k.size(1) * k.size(3)};
+  TORCH_CHECK(entries_EWC.sizes() == at::IntArrayRef(sizes) && entries_EWC.device() == k.device(), what, " must be ",
+              at::IntArrayRef(sizes), " beside the cache, found ", entries_EWC.sizes());
+}
+
+bool has_contiguous_heads(const at::Tensor& x_BGTD) { return x_BGTD.stride(3) == 1 || x_BGTD.size(3) <= 1; }
+
+// Kernels that gather read only; the others write `data`.
+CacheRows::Part part(const at::Tensor& x_BGTD) {
+  return {const_cast<void*>(x_BGTD.const_data_ptr()), x_BGTD.stride(0), x_BGTD.stride(1), x_BGTD.stride(2)};
+}
+
+// rows_EW: contiguous.
+CacheRows cache_rows(const at::Tensor& k, const at::Tensor& v, const at::Tensor& rows_EW) {
+  as_int(2 * rows_EW.numel(), "twice the number of chosen rows");
+  as_int(2 * k.size(1) * k.size(3), "the width of an entry");
+  return {part(k),
+          part(v),
+          rows_EW.const_data_ptr<int64_t>(),
+          k.size(2),
+          as_int(rows_EW.size(0), "the number of events"),
+          as_int(rows_EW.size(1), "the number of slots"),
+          as_int(k.size(1), "the number of heads"),
+          as_int(k.size(3), "the head width"),
+          static_cast<int>(k.element_size())};
+}
+
+// Heads contiguous; zeros where there are no new rows.
+void put_rows_(const at::Tensor& k, const at::Tensor& v, const at::Tensor& rows_EW,
+               const std::optional<at::Tensor>& new_EWC) {
+  at::Tensor entries;
+  if (new_EWC) {
+    check_entries(*new_EWC, k, rows_EW, "new rows");
+    TORCH_CHECK(new_EWC->scalar_type() == k.scalar_type(), "new rows must be of the cache's type, ", k.scalar_type(),
+                ", found ", new_EWC->scalar_type());
+    entries = new_EWC->contiguous();
+  }
+  const at::Tensor rows = rows_EW.contiguous();
+  const OnDeviceOf device(k);
+  kernels::put_rows(cache_rows(k, v, rows), new_EWC ? entries.const_data_ptr() : nullptr, device.stream());
+  device.check();
+}
+
+bool is_edited_by_kernel(const at::Tensor& k, const at::Tensor& v, const at::Tensor& u, const at::Tensor& delta) {
+  const auto type = k.scalar_type();
+  const auto is_read = [&](const at::Tensor& x) { return x.scalar_type() == type || x.scalar_type() == at::kFloat; };
+  return (type == at::kFloat || type == at::kBFloat16 || type == at::kHalf) && has_contiguous_heads(k) &&
+         has_contiguous_heads(v) && is_read(u) && is_read(delta);
+}
+
+Element element(at::ScalarType type) {
+  return type == at::kFloat ? Element::fp32 : type == at::kHalf ? Element::fp16 : Element::bf16;
+}
+
+// The gate in fp32 over [E, W, C]: stride 0 along axes that it does not have, 0 or 1 along C.
+at::Tensor expanded_gate(const at::Tensor& gate, const at::Tensor& u_EWC) {
+  const at::Tensor wide = gate.to(u_EWC.device(), at::kFloat), expanded = wide.expand(u_EWC.sizes());
+  return expanded.stride(2) <= 1 ? expanded : wide.contiguous().expand(u_EWC.sizes());
+}
+
+void edit_rows_(const at::Tensor& k, const at::Tensor& v, const at::Tensor& rows_EW, const at::Tensor& u_EWC,
+                const at::Tensor& delta_EWC, const at::Tensor& gate) {
+  check_cache(k, v, rows_EW);
+  check_entries(u_EWC, k, rows_EW, "u");
+  check_entries(delta_EWC, k, rows_EW, "delta");
+  if (!is_edited_by_kernel(k, v, u_EWC, delta_EWC)) return reference::edit_rows_(k, v, rows_EW, u_EWC, delta_EWC, gate);
+  const at::Tensor rows = rows_EW.contiguous(), u = u_EWC.contiguous(), delta = delta_EWC.contiguous(),
+                   factor = expanded_gate(gate, u);
+  const OnDeviceOf device(k);
+  kernels::edit_rows(cache_rows(k, v, rows),
+                     {u.const_data_ptr(), delta.const_data_ptr(), factor.const_data_ptr<float>(), factor.stride(0),
+                      factor.stride(1), static_cast<int>(factor.stride(2)), element(k.scalar_type()),
+                      u.scalar_type() == at::kFloat, delta.scalar_type() == at::kFloat},
+                     device.stream());
+  device.check();
+  for (const at::Tensor& written : {k, v}) written.unsafeGetTensorImpl()->bump_version();
+}
+
+std::tuple<at::Tensor, at::Tensor> put_rows(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,
+                                            const at::Tensor& rows_EW, const at::Tensor& new_EWC) {
+  return put_rows_cuda(k_BGTD, v_BGTD, rows_EW, new_EWC);
+}
+
+}  // namespace
+
+at::Tensor gather_rows_cuda(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW) {
+  check_cache(k_BGTD, v_BGTD, rows_EW);
+  if (!has_contiguous_heads(k_BGTD) || !has_contiguous_heads(v_BGTD))
+    return reference::gather_rows(k_BGTD, v_BGTD, rows_EW);
+  const at::Tensor rows = rows_EW.contiguous();
+  const at::Tensor u_EWC =
+      at::empty({rows.size(0), rows.size(1), 2 * k_BGTD.size(1) * k_BGTD.size(3)}, k_BGTD.options());
+  const OnDeviceOf device(k_BGTD);
+  kernels::gather_rows(cache_rows(k_BGTD, v_BGTD, rows), u_EWC.mutable_data_ptr(), device.stream());
+  device.check();
+  return u_EWC;
+}
+
+std::tuple<at::Tensor, at::Tensor> put_rows_cuda(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,
+                                                 const at::Tensor& rows_EW, const std::optional<at::Tensor>& new_EWC) {
+  check_cache(k_BGTD, v_BGTD, rows_EW);
+  const at::Tensor k = k_BGTD.clone(at::MemoryFormat::Contiguous), v = v_BGTD.clone(at::MemoryFormat::Contiguous);
+  put_rows_(k, v, rows_EW, new_EWC);
+  return {k, v};
+}
+
+std::tuple<at::Tensor, at::Tensor> spread_rows_cuda(const at::Tensor& new_EWC, const at::Tensor& rows_EW,
+                                                    at::IntArrayRef sizes_BGTD) {
+  const at::Tensor k = at::zeros(sizes_BGTD, new_EWC.options()), v = at::zeros_like(k);
+  put_rows_(k, v, rows_EW, new_EWC);
+  return {k, v};
+}
+
+TORCH_LIBRARY_IMPL(bt, CUDA, m) {
+  m.impl("gather_rows", gather_rows_cuda);
+  m.impl("put_rows", put_rows);
+  m.impl("edit_rows_", edit_rows_);
+}
+
+}  // namespace bt::ops
