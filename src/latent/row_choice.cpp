@@ -94,13 +94,21 @@ at::Tensor recalled_rows(const EventRows& events, const RowChoiceOptions& option
   return ops::select_top(scores_ET, count);
 }
 
-// The most rows of either kind that any event has: slots beyond them would be padding for all.
+// The most rows of either kind that any event can have: slots beyond them would be padding for all.
 struct Widths {
   int64_t recent = 0, earlier = 0;
 };
 
-Widths most_of(const at::Tensor& recent_ET, const at::Tensor& earlier_ET) {
+Widths most_of(const EventRows& events, const RowChoiceOptions& options, const at::Tensor& recent_ET,
+               const at::Tensor& earlier_ET) {
   if (recent_ET.numel() == 0) return {};
+  Widths bound;
+  for (const RowBounds& event : events.bounds_E) {
+    const int64_t newest = std::min(options.recent, options.window == "recent" ? event.rows : event.step);
+    bound.recent = std::max(bound.recent, newest);
+    bound.earlier = std::max(bound.earlier, event.rows - newest);
+  }
+  if (!events.bounds_E.empty()) return bound;
   const at::Tensor most = at::stack({recent_ET.sum(1).max(), earlier_ET.sum(1).max()}).cpu();  // one synchronisation
   return {most[0].item<int64_t>(), most[1].item<int64_t>()};
 }
@@ -117,7 +125,7 @@ ChosenRows choose_rows(const EventRows& events, const RowChoiceOptions& options)
   const at::Tensor earlier_ET =
       usable_ET.logical_and(newest_ET.logical_not()).logical_and_(events.position_ET >= options.recall_exclude_first);
 
-  const Widths most = most_of(recent_ET, earlier_ET);
+  const Widths most = most_of(events, options, recent_ET, earlier_ET);
   const int64_t recent = options.rewrite_recent ? most.recent : 0;
   const at::Tensor recent_EW = ops::select_top(recent_ET.to(events.mass_ET.scalar_type()) - 0.5, recent);
   const at::Tensor recalled_EW = recalled_rows(events, options, earlier_ET, row_T, most.earlier);

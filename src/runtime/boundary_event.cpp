@@ -38,6 +38,11 @@ EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, co
   rows.ordinal_E = at::full({events}, depth, plan.source_B.options());
   rows.layer = layer;
   rows.window = window;
+  const int64_t appended = kv.position_BT.size(1) - at_depth.rows;
+  for (size_t e = 0; e < at_depth.host_event_rows_E.size(); ++e) {
+    const int64_t own = at_depth.host_event_rows_E[e];
+    rows.bounds_E.push_back({own + appended, own - at_depth.host_step_begin_E[e]});
+  }
   return rows;
 }
 
@@ -83,18 +88,26 @@ KvView entries_of(const at::Tensor& x_EWC, int64_t groups) {
 }
 
 void RewriteFigures::add(const at::Tensor& change, const at::Tensor& u, const at::Tensor& call_YE) {
-  delta_ += change.detach().square().sum().item<double>();
-  entries_ += u.detach().square().sum().item<double>();
+  const auto accumulate = [](at::Tensor& sum, const at::Tensor& x) {
+    const at::Tensor own = x.detach().sum(at::kDouble);
+    sum = sum.defined() ? sum + own : own;
+  };
+  accumulate(delta_, change.detach().square());
+  accumulate(entries_, u.detach().square());
   if (!call_YE.defined()) return;
-  calls_ += call_YE.sum().item<double>();
+  accumulate(calls_, call_YE);
   events_ += call_YE.numel();
 }
 
-double RewriteFigures::size() const { return entries_ > 0 ? std::sqrt(delta_ / entries_) : 0; }
+double RewriteFigures::size() const {
+  if (!entries_.defined()) return 0;
+  const double entries = entries_.item<double>();
+  return entries > 0 ? std::sqrt(delta_.item<double>() / entries) : 0;
+}
 
 std::optional<double> RewriteFigures::call_rate() const {
   if (events_ == 0) return {};
-  return calls_ / static_cast<double>(events_);
+  return calls_.item<double>() / static_cast<double>(events_);
 }
 
 }  // namespace bt

@@ -33,12 +33,13 @@ KvView entries_of(const at::Tensor& x_EWC, int64_t groups);
 // What a pass tells of one layer's rewrites.
 class RewriteFigures {
  public:
+  // Sums stay on the device until they are asked for.
   void add(const at::Tensor& change, const at::Tensor& u, const at::Tensor& call_YE);
   double size() const;                      // |change| / |u| (RMS)
   std::optional<double> call_rate() const;  // mean of Edit::call_YE, where calls are learned
 
  private:
-  double delta_ = 0, entries_ = 0, calls_ = 0;
+  at::Tensor delta_, entries_, calls_;  // fp64; undefined: 0
   int64_t events_ = 0;
 };
 

@@ -14,7 +14,7 @@ namespace {
 
 // The slots of one batch of events and the queries that vote there.
 struct Firing {
-  std::vector<int64_t> slots;
+  std::vector<int64_t> slots, step_tokens;
   at::Tensor slot_E, step_tokens_E, voters_E, source_E, ordinal_E;
   at::Tensor ring_EV;  // ring place of every voter, oldest first; padding repeats place 0
 };
@@ -42,6 +42,7 @@ Firing make_firing(const Decoding::State& state, const std::vector<int64_t>& slo
   const at::Device device = state.decoder.embedding.device();
   firing.slot_E = to_tensor(slots, device);
   firing.step_tokens_E = to_tensor(step, device);
+  firing.step_tokens = std::move(step);
   firing.voters_E = to_tensor(voters, device);
   firing.source_E = to_tensor(source, device);
   firing.ordinal_E = to_tensor(ordinal, device);
@@ -64,6 +65,10 @@ EventRows event_rows(const Decoding::State& state, const Firing& firing, int64_t
   rows.ordinal_E = firing.ordinal_E;
   rows.layer = layer;
   rows.window = spec.window;
+  for (size_t e = 0; e < firing.slots.size(); ++e) {
+    const auto slot = static_cast<size_t>(firing.slots[e]);
+    rows.bounds_E.push_back({state.rows[static_cast<size_t>(layer)][slot], firing.step_tokens[e]});
+  }
   return rows;
 }
 

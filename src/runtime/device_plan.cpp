@@ -77,6 +77,8 @@ DepthPlan depth_plan(const Plan& plan, int64_t depth, int64_t token_begin, at::D
   out.rows_B = to_tensor(rows, device);
   out.event_rows_E = to_tensor(event_rows, device);
   out.step_begin_E = to_tensor(step_begin, device);
+  out.host_event_rows_E = std::move(event_rows);
+  out.host_step_begin_E = std::move(step_begin);
   return out;
 }
 

@@ -8,7 +8,8 @@ namespace {
 
 // The cache as it changes along the scan: the entries themselves, and the pool rows they came from.
 struct Running {
-  at::Tensor k_BGTD, v_BGTD, table_BT, position_BT, alive_BT;
+  at::Tensor k_BGTD, v_BGTD, position_BT, alive_BT;
+  at::Tensor table_BT;           // with a spare column, where entries without a row go
   int64_t appended = 0;          // rows in front of those of the plan's tokens
   std::vector<at::Tensor> pool;  // [rows, 2, G, D] blocks
   int64_t pool_rows = 0;
@@ -29,7 +30,7 @@ Running start(const ScanState& state, const Qkv& live) {
   Running running;
   running.k_BGTD = cache.select(2, 0).transpose(1, 2).contiguous();
   running.v_BGTD = cache.select(2, 1).transpose(1, 2).contiguous();
-  running.table_BT = plan.packed_BT.clone();
+  running.table_BT = at::constant_pad_nd(plan.packed_BT, {0, 1});
   running.position_BT = plan.position_BT;
   if (state.effects.evict != nullptr || state.effects.append_rows != nullptr)
     running.alive_BT = at::ones(plan.packed_BT.sizes(), plan.packed_BT.options().dtype(at::kBool));
@@ -71,8 +72,8 @@ at::Tensor put(Running& running, const KvView& kv, const at::Tensor& rows_EW, co
                const at::Tensor& change_EWC) {
   ops::edit_rows_(kv, rows_EW, u_EWC, change_EWC, at::ones({1}, change_EWC.options().requires_grad(false)));
   const at::Tensor place_EW = pool(running, ops::gather_rows(kv, rows_EW), kv.k_BGTD.size(1));
-  const auto valid = (rows_EW >= 0).nonzero_numpy();
-  running.table_BT.index_put_({valid[0], rows_EW.index({valid[0], valid[1]})}, place_EW.index({valid[0], valid[1]}));
+  const int64_t spare = running.table_BT.size(1) - 1;
+  running.table_BT.narrow(0, 0, rows_EW.size(0)).scatter_(1, at::where(rows_EW >= 0, rows_EW, spare), place_EW);
   return rows_EW;
 }
 

@@ -19,6 +19,11 @@
 
 namespace bt {
 
+// The most rows that an event's cache and its last step can have, known to the host.
+struct RowBounds {
+  int64_t rows = 0, step = 0;
+};
+
 // The cache of a batch of events as row choosers see it. No gradient.
 struct EventRows {
   at::Tensor mass_ET;       // attention mass of every row, fp32 or fp64
@@ -30,7 +35,8 @@ struct EventRows {
   at::Tensor source_E;      // int64: data-set index of the sequence, keys random numbers
   at::Tensor ordinal_E;     // int64: boundary number within the sequence
   int64_t layer = 0;
-  int64_t window = 0;  // of this layer; rows the next token cannot see are never chosen
+  int64_t window = 0;               // of this layer; rows the next token cannot see are never chosen
+  std::vector<RowBounds> bounds_E;  // so that sizes need not wait for the device; empty: they must
 };
 
 enum class RowKind : int8_t { pad = 0, recent = 1, recalled = 2 };

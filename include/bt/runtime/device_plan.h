@@ -27,6 +27,7 @@ struct DepthPlan {
   at::Tensor rows_B;                       // int64: cache rows after this depth
   at::Tensor event_rows_E;  // int64, per event: rows at the boundary (PlanEvent::rows); fewer than rows_B with a lag
   at::Tensor step_begin_E;  // int64, per event: first row of the step just written (PlanEvent::step_begin)
+  std::vector<int64_t> host_event_rows_E, host_step_begin_E;
 };
 
 // The plan's branches: R of them, N latents and A ahead tokens each.
