@@ -38,7 +38,7 @@ struct Fiber {
 };
 
 struct Warp {
-  unsigned char slots[2][32][16];  // a lane may be one exchange ahead of another
+  unsigned char slots[2][32][kSlot];  // a lane may be one exchange ahead of another
 };
 
 struct Block {

@@ -46,8 +46,9 @@ const Thread& current();
 
 void sync_block();
 void sync_warp(unsigned mask);
-// Every lane of the mask gives 16 bytes at most and sees those of all lanes, valid up to its next exchange.
-const unsigned char* exchange(unsigned mask, const void* bytes, size_t size);  // [32][16]
+// Every lane of the mask gives kSlot bytes at most and sees those of all lanes, valid up to its next exchange.
+inline constexpr int kSlot = 32;
+const unsigned char* exchange(unsigned mask, const void* bytes, size_t size);  // [32][kSlot]
 unsigned char* shared_bytes();
 [[noreturn]] void fatal(const char* what);
 
@@ -67,7 +68,7 @@ inline void __syncwarp(unsigned mask = 0xffffffffu) { bt::emulator::sync_warp(ma
 template <class T>
 T __shfl_sync(unsigned mask, T value, int lane) {
   T out;
-  std::memcpy(&out, bt::emulator::exchange(mask, &value, sizeof(T)) + 16 * (lane % 32), sizeof(T));
+  std::memcpy(&out, bt::emulator::exchange(mask, &value, sizeof(T)) + bt::emulator::kSlot * (lane % 32), sizeof(T));
   return out;
 }
 template <class T>
@@ -88,7 +89,7 @@ inline unsigned __ballot_sync(unsigned mask, bool vote) {
   const unsigned char* votes = bt::emulator::exchange(mask, &vote, 1);
   unsigned out = 0;
   for (unsigned lane = 0; lane < 32; ++lane) {
-    if ((mask >> lane & 1) != 0 && votes[16 * lane] != 0) out |= 1u << lane;
+    if ((mask >> lane & 1) != 0 && votes[bt::emulator::kSlot * lane] != 0) out |= 1u << lane;
   }
   return out;
 }
@@ -98,7 +99,7 @@ inline int __reduce_add_sync(unsigned mask, int value) {
   int sum = 0;
   for (unsigned lane = 0; lane < 32; ++lane) {
     int one = 0;
-    std::memcpy(&one, values + 16 * lane, sizeof(int));
+    std::memcpy(&one, values + bt::emulator::kSlot * lane, sizeof(int));
     if ((mask >> lane & 1) != 0) sum += one;
   }
   return sum;
