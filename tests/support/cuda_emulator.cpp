@@ -100,22 +100,33 @@ bool release(size_t begin, size_t end, unsigned mask) {
   return true;
 }
 
-bool release_one(size_t threads) {
-  for (size_t i = 0; i < threads; ++i) {
-    if (fibers[i].stage != Stage::waiting) continue;
+// Those of a group that wait for others of their warp.
+bool release_warps(const std::vector<size_t>& group, size_t threads) {
+  bool released = false;
+  for (const size_t i : group) {
+    if (fibers[i].stage != Stage::waiting || fibers[i].waits_for == kBlockBarrier) continue;
     const size_t warp = i / 32 * 32;
-    const bool whole = fibers[i].waits_for == kBlockBarrier;
-    if (release(whole ? 0 : warp, whole ? threads : std::min(warp + 32, threads), fibers[i].waits_for)) return true;
+    released |= release(warp, std::min(warp + 32, threads), fibers[i].waits_for);
   }
-  return false;
+  return released;
 }
 
-std::vector<size_t> turns(size_t threads, unsigned block_number) {
+// Threads in groups: one runs as far ahead of the next as barriers of the block let it. In order, every warp is a
+// group; shuffled, all threads go side by side.
+using Turns = std::vector<std::vector<size_t>>;
+Turns turns(size_t threads, unsigned block_number) {
   std::vector<size_t> turn(threads);
   for (size_t i = 0; i < threads; ++i) turn[i] = order_now == Order::descending ? threads - 1 - i : i;
-  std::mt19937 random(block_number + 1);
-  if (order_now == Order::shuffled) std::shuffle(turn.begin(), turn.end(), random);
-  return turn;
+  if (order_now == Order::shuffled) {
+    std::shuffle(turn.begin(), turn.end(), std::mt19937(block_number + 1));
+    return {turn};
+  }
+  Turns groups;
+  for (const size_t t : turn) {
+    if (groups.empty() || groups.back().back() / 32 != t / 32) groups.emplace_back();
+    groups.back().push_back(t);
+  }
+  return groups;
 }
 
 void start_block(dim3 grid, unsigned threads, uint3 index, size_t shared_size) {
@@ -135,18 +146,23 @@ void start_block(dim3 grid, unsigned threads, uint3 index, size_t shared_size) {
   }
 }
 
-void run_block(size_t threads, const std::vector<size_t>& turn) {
+void run_block(size_t threads, const Turns& groups) {
   const auto is_done = [](const Fiber& fiber) { return fiber.stage == Stage::done; };
   const auto end = fibers.begin() + static_cast<std::ptrdiff_t>(threads);
   while (!std::all_of(fibers.begin(), end, is_done)) {
     bool progress = false;
-    for (const size_t t : turn) {
-      if (fibers[t].stage != Stage::ready) continue;
-      resume(fibers[t]);
-      progress = true;
+    for (const std::vector<size_t>& group : groups) {
+      do {
+        for (const size_t t : group) {
+          if (fibers[t].stage != Stage::ready) continue;
+          resume(fibers[t]);
+          progress = true;
+        }
+      } while (release_warps(group, threads));
     }
-    while (release_one(threads)) progress = true;
-    if (!progress) throw std::runtime_error("threads of a block wait at different barriers");
+    if (!release(0, threads, kBlockBarrier) && !progress) {
+      throw std::runtime_error("threads of a block wait at different barriers");
+    }
   }
 }
 
@@ -159,6 +175,8 @@ void fatal(const char* what) {
 }
 
 void set_order(Order order) { order_now = order; }
+
+Order order() { return order_now; }
 
 const Thread& current() { return running->thread; }
 

@@ -35,6 +35,7 @@ namespace bt::emulator {
 // Which of the threads that can go on does so first.
 enum class Order { ascending, descending, shuffled };
 void set_order(Order order);  // of the launches that follow
+Order order();
 
 // The thread that runs now.
 struct Thread {

@@ -1,6 +1,7 @@
 // The wrappers of kernels/tensor_cores.cuh on a host, with the fragment layouts of the PTX manual (sections "Matrix
-// Fragments for mma.m16n8k16" and "ldmatrix"). A copy lands when its thread waits for it and not before: a kernel that
-// reads too early reads what was there.
+// Fragments for mma.m16n8k16" and "ldmatrix"). A copy lands as late as it may, when its thread waits for it, or in one
+// of the orders of threads at once: a kernel that reads too early, or overwrites what others still read, gives other
+// results.
 #pragma once
 
 #include <deque>
@@ -45,6 +46,13 @@ struct Copies {
   std::vector<Copy> open;
   std::deque<std::vector<Copy>> groups;
 };
+inline void land(const Copy& copy) {
+  if (copy.from != nullptr) {
+    std::memcpy(copy.to, copy.from, 16);
+  } else {
+    std::memset(copy.to, 0, 16);
+  }
+}
 inline Copies& copies_of_thread() {
   static Copies of_thread[1024];
   return of_thread[current().index.x];
@@ -85,7 +93,9 @@ void load_transposed(uint32_t (&to)[4], const T* row_in_shared) {
 
 template <class T>
 void copy_async(T* to_shared, const T* from_global, bool valid) {
-  emulator::copies_of_thread().open.push_back({to_shared, valid ? from_global : nullptr});
+  const emulator::Copy copy{to_shared, valid ? from_global : nullptr};
+  if (emulator::order() == emulator::Order::descending) return emulator::land(copy);
+  emulator::copies_of_thread().open.push_back(copy);
 }
 inline void commit_copies() {
   emulator::Copies& copies = emulator::copies_of_thread();
@@ -96,13 +106,7 @@ template <int Open>
 void wait_for_copies() {
   auto& groups = emulator::copies_of_thread().groups;
   for (; groups.size() > Open; groups.pop_front()) {
-    for (const emulator::Copy& copy : groups.front()) {
-      if (copy.from != nullptr) {
-        std::memcpy(copy.to, copy.from, 16);
-      } else {
-        std::memset(copy.to, 0, 16);
-      }
-    }
+    for (const emulator::Copy& copy : groups.front()) emulator::land(copy);
   }
 }
 
