@@ -1,21 +1,9 @@
 // C++ entry points: every call goes through the dispatcher, so that a CUDA kernel replaces the ATen form where built.
 #include "bt/ops/ops.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
+#include "find_operator.h"
 
 namespace bt::ops {
-namespace {
-
-template <class Signature>
-auto find(const char* name) {
-  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
-}
-
-std::optional<at::Tensor> optional(const at::Tensor& tensor) {
-  return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
-}
-
-}  // namespace
 
 Attended segment_attention(const at::Tensor& q_BSHD, const at::Tensor& query_length_B, const KvView& kv,
                            const AttentionSpec& spec) {

@@ -28,4 +28,23 @@ TORCH_LIBRARY(bt, m) {
   m.def("put_rows(Tensor k, Tensor v, Tensor rows, Tensor new_rows) -> (Tensor, Tensor)");
   m.def(
       "visible(Tensor query_length, int queries, Tensor length, Tensor position, Tensor? alive, int window) -> Tensor");
+
+  m.def(
+      "rms_norm(Tensor x, Tensor weight, float eps, float weight_offset, bool rounds_last) -> (Tensor y, Tensor "
+      "scale)");
+  m.def(
+      "add_rms_norm(Tensor x, Tensor residual, Tensor weight, float eps, float weight_offset, bool rounds_last) "
+      "-> (Tensor sum, Tensor y, Tensor scale)");
+  m.def(
+      "rms_norm_backward(Tensor dy, Tensor? d_sum, Tensor x, Tensor weight, Tensor scale, float weight_offset, "
+      "bool rounds_last, bool wants_dweight) -> (Tensor dx, Tensor dweight)");
+  m.def("rotate(Tensor x, Tensor cos, Tensor sin, int sign) -> Tensor");
+  m.def("rotate_both(Tensor q, Tensor k, Tensor cos, Tensor sin, int sign) -> (Tensor, Tensor)");
+  m.def(
+      "rotate_into_(Tensor(a!) cache_k, Tensor(b!) cache_v, Tensor slot, Tensor row, Tensor q, Tensor k, Tensor v, "
+      "Tensor cos, Tensor sin) -> Tensor");
+  m.def("gated_activation(Tensor gate, Tensor up, str activation) -> Tensor");
+  m.def(
+      "gated_activation_backward(Tensor d_out, Tensor gate, Tensor up, str activation) -> (Tensor d_gate, Tensor "
+      "d_up)");
 }

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <optional>
+#include <string_view>
 #include <tuple>
 
 namespace bt::ops::reference {
@@ -32,5 +33,27 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> segment_attention_backward(
     const at::Tensor& v_BGTD, const at::Tensor& length_B, const at::Tensor& position_BT,
     const std::optional<at::Tensor>& alive_BT, double scale, double softcap, int64_t window, const at::Tensor& out_BSHD,
     const at::Tensor& lse_BSH);
+
+// Those of bt/ops/layer_ops.h.
+std::tuple<at::Tensor, at::Tensor> rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps,
+                                            double weight_offset, bool rounds_last);
+std::tuple<at::Tensor, at::Tensor, at::Tensor> add_rms_norm(const at::Tensor& x, const at::Tensor& residual,
+                                                            const at::Tensor& weight, double eps, double weight_offset,
+                                                            bool rounds_last);
+std::tuple<at::Tensor, at::Tensor> rms_norm_backward(const at::Tensor& dy, const std::optional<at::Tensor>& d_sum,
+                                                     const at::Tensor& x, const at::Tensor& weight,
+                                                     const at::Tensor& scale, double weight_offset, bool rounds_last,
+                                                     bool wants_dweight);
+
+at::Tensor rotate(const at::Tensor& x_NHD, const at::Tensor& cos, const at::Tensor& sin, int64_t sign);
+std::tuple<at::Tensor, at::Tensor> rotate_both(const at::Tensor& q_NHD, const at::Tensor& k_NGD, const at::Tensor& cos,
+                                               const at::Tensor& sin, int64_t sign);
+at::Tensor rotate_into_(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& slot_N,
+                        const at::Tensor& row_N, const at::Tensor& q_NHD, const at::Tensor& k_NGD,
+                        const at::Tensor& v_NGD, const at::Tensor& cos, const at::Tensor& sin);
+
+at::Tensor gated_activation(const at::Tensor& gate, const at::Tensor& up, std::string_view activation);
+std::tuple<at::Tensor, at::Tensor> gated_activation_backward(const at::Tensor& d_out, const at::Tensor& gate,
+                                                             const at::Tensor& up, std::string_view activation);
 
 }  // namespace bt::ops::reference
