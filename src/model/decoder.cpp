@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <tuple>
 
 #include "linear_rows.h"
 
@@ -24,16 +25,12 @@ at::Tensor normed_heads(const Decoder& decoder, const at::Tensor& x, const at::T
   return rms_norm(x.view({x.size(0), -1, weight.size(0)}), weight, decoder.config.norm);
 }
 
-at::Tensor activated(Activation activation, const at::Tensor& x) {
-  switch (activation) {
-    case Activation::silu:
-      return at::silu(x);
-    case Activation::gelu:
-      return at::gelu(x);
-    case Activation::gelu_tanh:
-      return at::gelu(x, "tanh");
-  }
-  return {};
+// A residual sum and its norm, where the family has one between them.
+std::pair<at::Tensor, at::Tensor> sum_and_normed(const Decoder& decoder, const at::Tensor& x, const at::Tensor& change,
+                                                 const at::Tensor& weight) {
+  if (weight.defined()) return add_rms_norm(x, change, weight, decoder.config.norm);
+  const at::Tensor sum = x + change;
+  return {sum, sum};
 }
 
 }  // namespace
@@ -66,20 +63,19 @@ Qkv project_qkv(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC, c
   const ModelConfig& config = decoder.config;
   const at::Tensor n_NC = normed(decoder, x_NC, weights.attention_norm);
   const auto heads = [&](const at::Tensor& x, int64_t count) { return x.view({x_NC.size(0), count, config.head_dim}); };
-  const auto placed = [&](const Linear& project, const at::Tensor& norm, int64_t count) {
-    const at::Tensor x_NHD = heads(normed_heads(decoder, project(n_NC), norm), count);
-    return config.rotary[static_cast<size_t>(layer)] ? rotate(x_NHD, rotary) : x_NHD;
-  };
-  return {placed(weights.q, weights.q_norm, config.heads), placed(weights.k, weights.k_norm, config.kv_heads),
-          heads(weights.v(n_NC), config.kv_heads)};
+  at::Tensor q_NHD = heads(normed_heads(decoder, weights.q(n_NC), weights.q_norm), config.heads);
+  at::Tensor k_NGD = heads(normed_heads(decoder, weights.k(n_NC), weights.k_norm), config.kv_heads);
+  if (config.rotary[static_cast<size_t>(layer)]) std::tie(q_NHD, k_NGD) = rotate(q_NHD, k_NGD, rotary);
+  return {q_NHD, k_NGD, heads(weights.v(n_NC), config.kv_heads)};
 }
 
 at::Tensor finish_layer(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC, const at::Tensor& out_NHD) {
   const LayerWeights& weights = layer_of(decoder, layer);
   const at::Tensor attention_NC = weights.o(out_NHD.reshape({x_NC.size(0), -1}));
-  const at::Tensor attended_NC = x_NC + normed(decoder, attention_NC, weights.attention_out_norm);
-  const at::Tensor n_NC = normed(decoder, attended_NC, weights.mlp_norm);
-  const at::Tensor mlp_NC = weights.down(activated(decoder.config.activation, weights.gate(n_NC)) * weights.up(n_NC));
+  const auto [attended_NC, n_NC] =
+      sum_and_normed(decoder, x_NC, normed(decoder, attention_NC, weights.attention_out_norm), weights.mlp_norm);
+  const at::Tensor mlp_NC =
+      weights.down(gated_activation(decoder.config.activation, weights.gate(n_NC), weights.up(n_NC)));
   return attended_NC + normed(decoder, mlp_NC, weights.mlp_out_norm);
 }
 

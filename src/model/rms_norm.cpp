@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "bt/model/decoder.h"
+#include "bt/ops/layer_ops.h"
 #include "row_loops.h"
 
 namespace bt {
@@ -12,41 +13,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// At least fp32, in which the norm is computed.
-at::Tensor widen(const at::Tensor& x) { return x.to(x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat); }
-
-// With s = 1/rms(x) and gradient g of y = w x s: dx = s w g - x s^3 mean(w g x), dw = sum of g x s over rows.
-struct Normed {
-  at::Tensor y, scale;  // scale: s, one per row
-};
-struct Gradients {
-  at::Tensor dx, dweight;  // dweight undefined unless wanted
-};
-
-// The factor that x / rms(x) is multiplied by: rounded to x's type with it, or in fp32 where rounding comes last.
-at::Tensor factor(const at::Tensor& x, const at::Tensor& weight, const NormConfig& norm) {
-  const at::Tensor wide = norm.rounds_last ? widen(weight) : weight.to(x.scalar_type());
-  return norm.weight_offset == 0 ? wide : wide + norm.weight_offset;
-}
-
-Normed normed_by_aten(const at::Tensor& x, const at::Tensor& weight, const NormConfig& norm) {
-  const at::Tensor wide = widen(x);
-  const at::Tensor length = at::linalg_vector_norm(wide, 2, {-1}, /*keepdim=*/true);
-  const at::Tensor scale = length.square_().div_(static_cast<double>(x.size(-1))).add_(norm.eps).rsqrt_();
-  const at::Tensor unit = wide * scale, by = factor(x, weight, norm);
-  return {norm.rounds_last ? (unit * by).to(x.scalar_type()) : unit.to(x.scalar_type()).mul_(by), scale};
-}
-
-Gradients gradients_by_aten(const at::Tensor& narrow_x, const at::Tensor& weight, const at::Tensor& scale,
-                            const at::Tensor& dy, const NormConfig& norm, bool wants_dweight) {
-  const at::Tensor x = widen(narrow_x), g = widen(dy), by = factor(narrow_x, weight, norm);
-  at::Tensor product = g * x, dweight;
-  if (wants_dweight) dweight = (product * scale).flatten(0, -2).sum(0).to(weight.scalar_type());
-  const at::Tensor sum = product.mul_(by).sum(-1, /*keepdim=*/true);
-  const at::Tensor pull = sum.mul_(scale.pow(3)).div_(static_cast<double>(x.size(-1)));
-  const at::Tensor dx = at::mul_out(product, g, by).mul_(scale).addcmul_(x, pull, -1);
-  return {dx.to(narrow_x.scalar_type()), dweight};
-}
+using Normed = ops::Normed;
+using Gradients = ops::NormGradients;
 
 constexpr int64_t kRowsPerTask = 256;  // fixed, so that sums over rows do not depend on the number of threads
 
@@ -117,25 +85,57 @@ bool by_rows(const at::Tensor& x, const at::Tensor& weight, bool backward) {
   return x.device().is_cpu() && (wide || narrow) && weight.scalar_type() == x.scalar_type();
 }
 
+Gradients gradients(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& dy,
+                    const NormConfig& norm, bool wants_dweight) {
+  if (by_rows(x, weight, true)) return gradients_by_rows(x, weight, scale, dy, norm, wants_dweight);
+  return ops::rms_norm_backward(dy, {}, x, weight, scale, norm, wants_dweight);
+}
+
+void keep(AutogradContext* context, const NormConfig& norm) {
+  context->saved_data["offset"] = norm.weight_offset;
+  context->saved_data["rounds_last"] = norm.rounds_last;
+}
+
+NormConfig kept_norm(AutogradContext* context) {
+  return {.weight_offset = context->saved_data["offset"].toDouble(),
+          .rounds_last = context->saved_data["rounds_last"].toBool()};
+}
+
 // One node instead of autograd's chain.
 struct RmsNorm : torch::autograd::Function<RmsNorm> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, double eps,
                             double offset, bool rounds_last) {
     const NormConfig norm{eps, offset, rounds_last};
-    const Normed normed = by_rows(x, weight, false) ? normed_by_rows(x, weight, norm) : normed_by_aten(x, weight, norm);
+    const Normed normed = by_rows(x, weight, false) ? normed_by_rows(x, weight, norm) : ops::rms_norm(x, weight, norm);
     context->save_for_backward({x, weight, normed.scale});
-    context->saved_data["offset"] = offset;
-    context->saved_data["rounds_last"] = rounds_last;
+    keep(context, norm);
     return normed.y;
   }
 
-  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+  static variable_list backward(AutogradContext* context, const variable_list& d) {
     const variable_list saved = context->get_saved_variables();
-    const auto compute = by_rows(saved[0], saved[1], true) ? gradients_by_rows : gradients_by_aten;
-    const NormConfig norm{.weight_offset = context->saved_data["offset"].toDouble(),
-                          .rounds_last = context->saved_data["rounds_last"].toBool()};
-    const Gradients d = compute(saved[0], saved[1], saved[2], gradients[0], norm, context->needs_input_grad(1));
-    return {d.dx, d.dweight, at::Tensor(), at::Tensor(), at::Tensor()};
+    const Gradients of =
+        gradients(saved[0], saved[1], saved[2], d[0], kept_norm(context), context->needs_input_grad(1));
+    return {of.dx, of.dweight, at::Tensor(), at::Tensor(), at::Tensor()};
+  }
+};
+
+// A residual sum and its norm: both summands have the same gradient.
+struct AddRmsNorm : torch::autograd::Function<AddRmsNorm> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& residual,
+                               const at::Tensor& weight, double eps, double offset, bool rounds_last) {
+    const NormConfig norm{eps, offset, rounds_last};
+    const auto [sum, normed] = ops::add_rms_norm(x, residual, weight, norm);
+    context->save_for_backward({sum, weight, normed.scale});
+    keep(context, norm);
+    return {sum, normed.y};
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& d) {
+    const variable_list saved = context->get_saved_variables();
+    const Gradients of = ops::rms_norm_backward(d[1], d[0], saved[0], saved[1], saved[2], kept_norm(context),
+                                                context->needs_input_grad(2));
+    return {of.dx, of.dx, of.dweight, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
@@ -143,6 +143,16 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, const NormConfig& norm) {
   return RmsNorm::apply(x, weight, norm.eps, norm.weight_offset, norm.rounds_last);
+}
+
+std::pair<at::Tensor, at::Tensor> add_rms_norm(const at::Tensor& x, const at::Tensor& residual,
+                                               const at::Tensor& weight, const NormConfig& norm) {
+  if (x.is_cuda() && x.scalar_type() == residual.scalar_type()) {
+    const variable_list out = AddRmsNorm::apply(x, residual, weight, norm.eps, norm.weight_offset, norm.rounds_last);
+    return {out[0], out[1]};
+  }
+  const at::Tensor sum = x + residual;
+  return {sum, rms_norm(sum, weight, norm)};
 }
 
 }  // namespace bt

@@ -10,6 +10,7 @@
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
 #include "bt/model/decoder.h"
+#include "bt/ops/layer_ops.h"
 #include "row_loops.h"
 
 namespace bt {
@@ -39,16 +40,6 @@ at::Tensor frequencies(const ModelConfig& config, at::ScalarType type) {
   return frequency;
 }
 
-at::Tensor turned_by_aten(const at::Tensor& x_NHD, const at::Tensor& cos_ND, const at::Tensor& sin_ND, int sign) {
-  const at::Tensor cos = cos_ND.unsqueeze(1), sin = sin_ND.unsqueeze(1);
-  at::Tensor out = at::empty(x_NHD.sizes(), x_NHD.options());
-  const std::vector<at::Tensor> from = x_NHD.chunk(2, -1), to = out.chunk(2, -1);
-  at::Tensor first = to[0], second = to[1];
-  at::mul_out(first, from[0], cos).addcmul_(from[1], sin, -sign);
-  at::mul_out(second, from[1], cos).addcmul_(from[0], sin, sign);
-  return out;
-}
-
 template <class T, class Stored>
 at::Tensor turned_by_rows(const at::Tensor& any_x, const at::Tensor& any_cos, const at::Tensor& any_sin, int sign) {
   constexpr int64_t tokens_per_task = 64;
@@ -69,7 +60,7 @@ at::Tensor turned_by_rows(const at::Tensor& any_x, const at::Tensor& any_cos, co
 }
 
 at::Tensor turn(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, int sign) {
-  if (!x.device().is_cpu() || cos.scalar_type() != x.scalar_type()) return turned_by_aten(x, cos, sin, sign);
+  if (!x.device().is_cpu() || cos.scalar_type() != x.scalar_type()) return ops::rotate(x, cos, sin, sign);
   switch (x.scalar_type()) {
     case at::kFloat:
       return turned_by_rows<float, float>(x, cos, sin, sign);
@@ -78,7 +69,7 @@ at::Tensor turn(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& si
     case at::kBFloat16:
       return turned_by_rows<BFloat16, c10::BFloat16>(x, cos, sin, sign);
     default:
-      return turned_by_aten(x, cos, sin, sign);
+      return ops::rotate(x, cos, sin, sign);
   }
 }
 
@@ -94,6 +85,21 @@ struct Rotate : torch::autograd::Function<Rotate> {
     const variable_list saved = context->get_saved_variables();
     const int sign = static_cast<int>(context->saved_data["sign"].toInt());
     return {turn(gradients[0], saved[0], saved[1], -sign), at::Tensor(), at::Tensor(), at::Tensor()};
+  }
+};
+
+// Queries and keys in one node, so that they are one launch.
+struct RotateBoth : torch::autograd::Function<RotateBoth> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& q_NHD, const at::Tensor& k_NGD,
+                               const at::Tensor& cos_ND, const at::Tensor& sin_ND) {
+    context->save_for_backward({cos_ND, sin_ND});
+    const auto [q, k] = ops::rotate_both(q_NHD, k_NGD, cos_ND, sin_ND, 1);
+    return {q, k};
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& d) {
+    const variable_list saved = context->get_saved_variables();
+    const auto [q, k] = ops::rotate_both(d[0], d[1], saved[0], saved[1], -1);
+    return {q, k, at::Tensor(), at::Tensor()};
   }
 };
 
@@ -117,6 +123,12 @@ void check_length(const ModelConfig& config, int64_t positions) {
 
 at::Tensor rotate(const at::Tensor& x_NHD, const Rotary& rotary, bool inverse) {
   return Rotate::apply(x_NHD, rotary.cos, rotary.sin, inverse ? -1 : 1);
+}
+
+std::pair<at::Tensor, at::Tensor> rotate(const at::Tensor& q_NHD, const at::Tensor& k_NGD, const Rotary& rotary) {
+  if (!q_NHD.is_cuda()) return {rotate(q_NHD, rotary), rotate(k_NGD, rotary)};
+  const variable_list out = RotateBoth::apply(q_NHD, k_NGD, rotary.cos, rotary.sin);
+  return {out[0], out[1]};
 }
 
 }  // namespace bt

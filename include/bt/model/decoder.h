@@ -58,10 +58,17 @@ Rotary rotary(const ModelConfig& config, const at::Tensor& position_N, at::Scala
 void check_length(const ModelConfig& config, int64_t positions);
 // Rotates x_NHD (half-split layout) into a new contiguous tensor; inverse undoes it. Differentiable in x once.
 at::Tensor rotate(const at::Tensor& x_NHD, const Rotary& rotary, bool inverse = false);
+// Queries and keys of the same tokens: on CUDA in one launch.
+std::pair<at::Tensor, at::Tensor> rotate(const at::Tensor& q_NHD, const at::Tensor& k_NGD, const Rotary& rotary);
 // (weight + offset) * (x / sqrt(mean(x^2) + eps)) over the last axis: the quotient in at least fp32, rounded to x's
 // dtype before the weight is applied (Llama) or after (Gemma, OLMo 2). Differentiable once; a weight without gradient
 // costs none.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, const NormConfig& norm);
+// x + residual, and its norm: on CUDA in one launch, forward and backward.
+std::pair<at::Tensor, at::Tensor> add_rms_norm(const at::Tensor& x, const at::Tensor& residual,
+                                               const at::Tensor& weight, const NormConfig& norm);
+// act(gate) * up, of equal shapes. Differentiable; on CUDA once, in one launch either way, gate and up alone are kept.
+at::Tensor gated_activation(Activation activation, const at::Tensor& gate, const at::Tensor& up);
 
 struct Qkv {
   at::Tensor q_NHD, k_NGD, v_NGD;
