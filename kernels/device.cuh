@@ -118,6 +118,18 @@ __device__ __forceinline__ T warp_max(T x) {
   return x;
 }
 
+// Sum of the lanes up to this one, in an order that depends on the lane alone.
+template <class T>
+__device__ __forceinline__ T warp_prefix_sum(T x) {
+  const unsigned lane = threadIdx.x % kWarp;
+#pragma unroll
+  for (unsigned distance = 1; distance < kWarp; distance *= 2) {
+    const T other = __shfl_up_sync(kAllLanes, x, distance);
+    if (lane >= distance) x += other;
+  }
+  return x;
+}
+
 // Sum over the block, the same bits in every thread and every run. All threads call it; at most 1,024.
 template <class T>
 __device__ __forceinline__ T block_sum(T x) {
@@ -130,6 +142,20 @@ __device__ __forceinline__ T block_sum(T x) {
   T sum = 0;
   for (unsigned w = 0; w < warps; ++w) sum += of_warp[w];
   return sum;
+}
+
+// Greatest value of the block, in every thread. All threads call it; at most 1,024.
+template <class T>
+__device__ __forceinline__ T block_max(T x) {
+  __shared__ T of_warp[kWarp];
+  const unsigned warp = threadIdx.x / kWarp, warps = (blockDim.x + kWarp - 1) / kWarp;
+  x = warp_max(x);
+  __syncthreads();  // the last call's reads are over
+  if (threadIdx.x % kWarp == 0) of_warp[warp] = x;
+  __syncthreads();
+  T greatest = of_warp[0];
+  for (unsigned w = 1; w < warps; ++w) greatest = of_warp[w] > greatest ? of_warp[w] : greatest;
+  return greatest;
 }
 
 }  // namespace bt::kernels

@@ -15,18 +15,8 @@ struct SelectPlaces {
   int all_above = 0, all_equal = 0;  // of all threads
 };
 
-__device__ __forceinline__ int inclusive_scan(int x) {
-  const unsigned lane = threadIdx.x % kWarp;
-#pragma unroll
-  for (int distance = 1; distance < static_cast<int>(kWarp); distance *= 2) {
-    const int other = __shfl_up_sync(kAllLanes, x, distance);
-    if (lane >= static_cast<unsigned>(distance)) x += other;
-  }
-  return x;
-}
-
 __device__ __forceinline__ SelectPlaces places_in_warp(int above, int equal) {
-  const int to_above = inclusive_scan(above), to_equal = inclusive_scan(equal), last = static_cast<int>(kWarp) - 1;
+  const int to_above = warp_prefix_sum(above), to_equal = warp_prefix_sum(equal), last = static_cast<int>(kWarp) - 1;
   return {to_above - above, to_equal - equal, __shfl_sync(kAllLanes, to_above, last),
           __shfl_sync(kAllLanes, to_equal, last)};
 }

@@ -77,9 +77,9 @@ T __shfl_xor_sync(unsigned mask, T value, int bits) {
   return __shfl_sync(mask, value, static_cast<int>(bt::emulator::current().lane()) ^ bits);
 }
 template <class T>
-T __shfl_up_sync(unsigned mask, T value, int count) {
-  const int lane = static_cast<int>(bt::emulator::current().lane());
-  return __shfl_sync(mask, value, lane < count ? lane : lane - count);
+T __shfl_up_sync(unsigned mask, T value, unsigned count) {
+  const unsigned lane = bt::emulator::current().lane();
+  return __shfl_sync(mask, value, static_cast<int>(lane < count ? lane : lane - count));
 }
 template <class T>
 T __shfl_down_sync(unsigned mask, T value, int count) {
@@ -107,6 +107,7 @@ inline int __reduce_add_sync(unsigned mask, int value) {
 }
 inline int min(int a, int b) { return a < b ? a : b; }
 inline int max(int a, int b) { return a > b ? a : b; }
+inline int __ffs(unsigned x) { return __builtin_ffs(static_cast<int>(x)); }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline float __fadd_rn(float a, float b) { return a + b; }
 inline float __fmul_rn(float a, float b) { return a * b; }
@@ -129,6 +130,12 @@ inline int __float_as_int(float x) {
   int bits = 0;
   std::memcpy(&bits, &x, sizeof(x));
   return bits;
+}
+inline unsigned __float_as_uint(float x) { return static_cast<unsigned>(__float_as_int(x)); }
+inline float __uint_as_float(unsigned bits) {
+  float x = 0;
+  std::memcpy(&x, &bits, sizeof(x));
+  return x;
 }
 
 // The 16-bit types, with CUDA's conversions.
