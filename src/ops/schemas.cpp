@@ -47,4 +47,11 @@ TORCH_LIBRARY(bt, m) {
   m.def(
       "gated_activation_backward(Tensor d_out, Tensor gate, Tensor up, str activation) -> (Tensor d_gate, Tensor "
       "d_up)");
+
+  m.def(
+      "cross_entropy_(Tensor(a!) logits, Tensor target, float softcap, bool want_gradient, bool want_entropy) "
+      "-> (Tensor nll, Tensor correct, Tensor entropy)");
+  m.def(
+      "sample(Tensor logits, Tensor? key, float temperature, int top_k, float top_p, float min_p, int seed) -> Tensor");
+  m.def("penalise_(Tensor(a!) logits, Tensor id, Tensor end, float penalty) -> ()");
 }

@@ -7,6 +7,7 @@
 #include <c10/cuda/CUDAStream.h>
 
 #include <climits>
+#include <optional>
 
 #include "kernels/types.h"
 
@@ -22,6 +23,20 @@ class OnDeviceOf {
  private:
   c10::cuda::CUDAGuard guard_;
 };
+
+// What kernels call the tensor's dtype; nothing where they do not take it.
+inline std::optional<kernels::Element> element_of(const at::Tensor& tensor) {
+  switch (tensor.scalar_type()) {
+    case at::kFloat:
+      return kernels::Element::fp32;
+    case at::kBFloat16:
+      return kernels::Element::bf16;
+    case at::kHalf:
+      return kernels::Element::fp16;
+    default:
+      return std::nullopt;
+  }
+}
 
 inline int as_int(int64_t value, const char* what) {
   TORCH_CHECK(value >= 0 && value <= INT_MAX, what, " does not fit a kernel's 32-bit counter: ", value);

@@ -6,10 +6,14 @@
 
 #include <algorithm>
 
+#include "bt/ops/head.h"
+
 namespace bt {
 namespace {
 
-constexpr int64_t kChunkElements = int64_t{1} << 24;
+// Logits of a chunk. A GPU needs a thousand rows of a large vocabulary for its matrix products to be worth the reading
+// of the head, which every chunk does anew.
+int64_t chunk_elements(at::Device device) { return int64_t{1} << (device.is_cpu() ? 24 : 27); }
 
 struct Accumulated {
   at::Tensor nll_M, correct_M;        // outputs
@@ -21,21 +25,13 @@ struct Accumulated {
 void run_chunk(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& target, double softcap,
                int64_t begin, Accumulated& out) {
   const int64_t rows = hidden.size(0);
-  const auto type = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  at::Tensor logits = at::linear(hidden, head).to(type);
-  if (softcap > 0) logits = (logits / softcap).tanh_().mul_(softcap);
-  const at::Tensor log_probabilities = logits.log_softmax(1);
-  const at::Tensor column = target.unsqueeze(1);
-  out.nll_M.narrow(0, begin, rows).copy_(log_probabilities.gather(1, column).squeeze(1).neg_());
-  out.correct_M.narrow(0, begin, rows).copy_(logits.argmax(1) == target);
   const bool wants_gradient = out.d_hidden_MC.defined() || out.d_head_VC.defined();
-  if (!wants_gradient && !out.entropy_M.defined()) return;
-  at::Tensor d_logits = log_probabilities.exp();
-  if (out.entropy_M.defined()) out.entropy_M.narrow(0, begin, rows).copy_((d_logits * log_probabilities).sum(1).neg_());
-  if (!wants_gradient) return;
-  d_logits.scatter_add_(1, column, at::full_like(column, -1, d_logits.options()));
-  if (softcap > 0) d_logits.mul_(1 - (logits / softcap).square_());
-  d_logits = d_logits.to(hidden.scalar_type());
+  const at::Tensor logits = at::linear(hidden, head);
+  const ops::TokenLosses losses = ops::cross_entropy_(logits, target, softcap, wants_gradient, out.entropy_M.defined());
+  out.nll_M.narrow(0, begin, rows).copy_(losses.nll_M);
+  out.correct_M.narrow(0, begin, rows).copy_(losses.correct_M);
+  if (out.entropy_M.defined()) out.entropy_M.narrow(0, begin, rows).copy_(losses.entropy_M);
+  const at::Tensor& d_logits = logits;  // the operator has put them there
   if (out.d_hidden_MC.defined()) out.d_hidden_MC.narrow(0, begin, rows).copy_(d_logits.mm(head));
   if (out.d_head_VC.defined()) out.d_head_VC.addmm_(d_logits.t(), hidden);
 }
@@ -45,8 +41,8 @@ class Node : public torch::autograd::Function<Node> {
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden_MC,
                                                 const at::Tensor& head_VC, const at::Tensor& target_M, double softcap,
                                                 double scale, bool want_hidden, bool want_head, bool want_entropy) {
-    const int64_t rows = hidden_MC.size(0),
-                  chunk = std::max<int64_t>(1, kChunkElements / std::max<int64_t>(1, head_VC.size(0)));
+    const int64_t rows = hidden_MC.size(0), chunk = std::max<int64_t>(1, chunk_elements(hidden_MC.device()) /
+                                                                             std::max<int64_t>(1, head_VC.size(0)));
     const auto type = hidden_MC.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     Accumulated out;
     out.nll_M = at::empty({rows}, hidden_MC.options().dtype(type));

@@ -10,7 +10,9 @@
 #include "bt/core/error.h"
 #include "bt/core/random.h"
 #include "bt/core/strings.h"
+#include "bt/ops/head.h"
 #include "sampling_candidates.h"
+#include "sampling_device.h"
 
 namespace bt {
 namespace {
@@ -37,12 +39,27 @@ void penalise_(const at::Tensor& logits_AV, double penalty, const std::vector<Dr
   });
 }
 
-void check_finite(double greatest, const DrawKey& key) {
-  if (std::isfinite(greatest)) return;
+[[noreturn]] void refuse(double greatest, const DrawKey& key) {
   throw Error(ExitCode::numerical, {.what = "the logits are not finite",
                                     .where = str("request ", key.request, ", token ", key.place),
                                     .found = str(greatest),
                                     .next_step = "check the model's weights, or compute in --dtype float32"});
+}
+
+void check_finite(double greatest, const DrawKey& key) {
+  if (!std::isfinite(greatest)) refuse(greatest, key);
+}
+
+// What a device has chosen: one small copy.
+std::vector<int32_t> fetched(const at::Tensor& token_A, const at::Tensor& logits_AV, const std::vector<DrawKey>& keys) {
+  const at::Tensor tokens = token_A.cpu();
+  std::vector<int32_t> out;
+  for (int64_t row = 0; row < tokens.size(0); ++row) {
+    const int64_t token = tokens.const_data_ptr<int64_t>()[row];
+    if (token < 0) refuse(logits_AV[row].max().item<double>(), keys[static_cast<size_t>(row)]);
+    out.push_back(static_cast<int32_t>(token));
+  }
+  return out;
 }
 
 std::vector<int32_t> likeliest(const at::Tensor& logits_AV, const std::vector<DrawKey>& keys) {
@@ -88,6 +105,7 @@ int32_t draw(const std::vector<Candidate>& kept, double uniform) {
 
 std::vector<int32_t> sample(const at::Tensor& logits_AV, const SamplingOptions& options,
                             const std::vector<DrawKey>& keys) {
+  if (ops::can_sample(logits_AV)) return fetched(sample_on_device(logits_AV, options, keys), logits_AV, keys);
   const bool penalised = options.repetition_penalty != 1;
   if (options.temperature <= 0 && !penalised) return likeliest(logits_AV, keys);
   const at::Tensor logits = on_host(logits_AV, penalised);

@@ -1,5 +1,5 @@
 // The operators in readable ATen, for any device and floating type: what runs where no kernel is built or takes the
-// arguments, and what kernels are tested against. Arguments and results as in bt/ops/ops.h.
+// arguments, and what kernels are tested against. Arguments and results as in bt/ops/ops.h and bt/ops/head.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -55,5 +55,9 @@ at::Tensor rotate_into_(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, cons
 at::Tensor gated_activation(const at::Tensor& gate, const at::Tensor& up, std::string_view activation);
 std::tuple<at::Tensor, at::Tensor> gated_activation_backward(const at::Tensor& d_out, const at::Tensor& gate,
                                                              const at::Tensor& up, std::string_view activation);
+
+// That of bt/ops/head.h.
+std::tuple<at::Tensor, at::Tensor, at::Tensor> cross_entropy_(const at::Tensor& logits_MV, const at::Tensor& target_M,
+                                                              double softcap, bool want_gradient, bool want_entropy);
 
 }  // namespace bt::ops::reference

@@ -28,7 +28,9 @@ struct DrawKey {
 };
 
 // One id per row of logits_AV. keys has one entry per row. ExitCode::numerical for a row whose greatest logit is not
-// finite. Cost: passes over the vocabulary; only what may be drawn is ever sorted.
+// finite. Cost: passes over the vocabulary; only what may be drawn is ever sorted. On a CUDA device with kernels the
+// tokens are chosen there (kernels/sampling.h) and one copy of them comes back: the same tokens, but for draws whose
+// uniform number hits a border of two tokens to the last bits of fp64.
 std::vector<int32_t> sample(const at::Tensor& logits_AV, const SamplingOptions& options,
                             const std::vector<DrawKey>& keys);
 
