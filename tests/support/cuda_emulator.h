@@ -125,7 +125,6 @@ template <class T>
 T atomicAdd(T* to, T value) {
   return std::exchange(*to, *to + value);
 }
-inline float __fmul_rn(float a, float b) { return a * b; }
 inline int __float_as_int(float x) {
   int bits = 0;
   std::memcpy(&bits, &x, sizeof(x));
