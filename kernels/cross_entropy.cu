@@ -132,14 +132,7 @@ void launch_rows(const CrossEntropy& work, Stream stream) {
 
 void cross_entropy(const CrossEntropy& work, Stream stream) {
   if (work.rows == 0) return;
-  switch (work.element) {
-    case Element::fp32:
-      return launch_rows<float>(work, stream);
-    case Element::bf16:
-      return launch_rows<bfloat16>(work, stream);
-    case Element::fp16:
-      return launch_rows<half>(work, stream);
-  }
+  with_type(work.element, [&](auto zero) { launch_rows<decltype(zero)>(work, stream); });
 }
 
 }  // namespace bt::kernels

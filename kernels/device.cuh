@@ -82,6 +82,19 @@ __host__ __device__ __forceinline__ half narrow<half>(float x) {
   return __float2half_rn(x);
 }
 
+// f(T{}) for the type that is named.
+template <class F>
+void with_type(Element type, const F& f) {
+  switch (type) {
+    case Element::fp32:
+      return f(float{});
+    case Element::bf16:
+      return f(bfloat16{});
+    case Element::fp16:
+      return f(half{});
+  }
+}
+
 // As many elements as move in one instruction of 16 bytes.
 template <class T>
 struct alignas(16) Pack {
@@ -130,32 +143,28 @@ __device__ __forceinline__ T warp_prefix_sum(T x) {
   return x;
 }
 
-// Sum over the block, the same bits in every thread and every run. All threads call it; at most 1,024.
-template <class T>
-__device__ __forceinline__ T block_sum(T x) {
+// combine(combine(x of warp 0, x of warp 1), …) in every thread: the same bits in all of them and in every run. x is
+// that of a whole warp. All threads call it; at most 1,024.
+template <class T, class Combine>
+__device__ __forceinline__ T combine_warps(T x, const Combine& combine) {
   __shared__ T of_warp[kWarp];
   const unsigned warp = threadIdx.x / kWarp, warps = (blockDim.x + kWarp - 1) / kWarp;
-  x = warp_sum(x);
   __syncthreads();  // the last call's reads are over
   if (threadIdx.x % kWarp == 0) of_warp[warp] = x;
   __syncthreads();
-  T sum = 0;
-  for (unsigned w = 0; w < warps; ++w) sum += of_warp[w];
-  return sum;
+  T all = of_warp[0];
+  for (unsigned w = 1; w < warps; ++w) all = combine(all, of_warp[w]);
+  return all;
 }
 
-// Greatest value of the block, in every thread. All threads call it; at most 1,024.
+// Sum and greatest value of the block, in every thread.
+template <class T>
+__device__ __forceinline__ T block_sum(T x) {
+  return combine_warps(warp_sum(x), [](T a, T b) { return a + b; });
+}
 template <class T>
 __device__ __forceinline__ T block_max(T x) {
-  __shared__ T of_warp[kWarp];
-  const unsigned warp = threadIdx.x / kWarp, warps = (blockDim.x + kWarp - 1) / kWarp;
-  x = warp_max(x);
-  __syncthreads();  // the last call's reads are over
-  if (threadIdx.x % kWarp == 0) of_warp[warp] = x;
-  __syncthreads();
-  T greatest = of_warp[0];
-  for (unsigned w = 1; w < warps; ++w) greatest = of_warp[w] > greatest ? of_warp[w] : greatest;
-  return greatest;
+  return combine_warps(warp_max(x), [](T a, T b) { return a > b ? a : b; });
 }
 
 }  // namespace bt::kernels

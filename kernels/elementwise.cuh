@@ -5,19 +5,6 @@
 
 namespace bt::kernels {
 
-// f(T{}) for the type that is named.
-template <class F>
-void with_type(Element type, const F& f) {
-  switch (type) {
-    case Element::fp32:
-      return f(float{});
-    case Element::bf16:
-      return f(bfloat16{});
-    case Element::fp16:
-      return f(half{});
-  }
-}
-
 // As a T holds it.
 template <class T>
 __device__ __forceinline__ float rounded(float x) {

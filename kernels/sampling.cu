@@ -187,14 +187,7 @@ void penalise(const Penalty& work, Stream stream) {
 
 void sample(const Sampling& work, Stream stream) {
   if (work.rows == 0) return;
-  switch (work.element) {
-    case Element::fp32:
-      return launch_rows<float>(work, stream);
-    case Element::bf16:
-      return launch_rows<bfloat16>(work, stream);
-    case Element::fp16:
-      return launch_rows<half>(work, stream);
-  }
+  with_type(work.element, [&](auto zero) { launch_rows<decltype(zero)>(work, stream); });
 }
 
 }  // namespace bt::kernels

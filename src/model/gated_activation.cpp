@@ -10,18 +10,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-at::Tensor activated(Activation activation, const at::Tensor& x) {
-  switch (activation) {
-    case Activation::silu:
-      return at::silu(x);
-    case Activation::gelu:
-      return at::gelu(x);
-    case Activation::gelu_tanh:
-      return at::gelu(x, "tanh");
-  }
-  return {};
-}
-
 // One node, which keeps neither act(gate) nor its gradient.
 struct GatedActivation : torch::autograd::Function<GatedActivation> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& gate, const at::Tensor& up,
@@ -42,7 +30,7 @@ struct GatedActivation : torch::autograd::Function<GatedActivation> {
 
 at::Tensor gated_activation(Activation activation, const at::Tensor& gate, const at::Tensor& up) {
   if (gate.is_cuda()) return GatedActivation::apply(gate, up, static_cast<int64_t>(activation));
-  return activated(activation, gate) * up;
+  return ops::activated(activation, gate) * up;
 }
 
 }  // namespace bt

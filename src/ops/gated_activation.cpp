@@ -4,7 +4,6 @@
 #include "bt/ops/reference.h"
 
 namespace bt::ops {
-namespace {
 
 at::Tensor activated(Activation activation, const at::Tensor& x) {
   switch (activation) {
@@ -17,6 +16,8 @@ at::Tensor activated(Activation activation, const at::Tensor& x) {
   }
   return {};
 }
+
+namespace {
 
 at::Tensor activated_backward(Activation activation, const at::Tensor& d_out, const at::Tensor& x) {
   switch (activation) {

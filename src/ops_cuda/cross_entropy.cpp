@@ -16,7 +16,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> cross_entropy_cuda_(const at::Ten
                   target_M.scalar_type() == at::kLong && target_M.device() == logits_MV.device(),
               "cross_entropy_: logits must be [M, V] and target int64 [M] on one device, found ", logits_MV.sizes(),
               " and ", target_M.sizes());
-  const std::optional<kernels::Element> element = element_of(logits_MV);
+  const std::optional<kernels::Element> element = element_of(logits_MV.scalar_type());
   if (!element || logits_MV.stride(1) != 1 || logits_MV.size(1) == 0)
     return reference::cross_entropy_(logits_MV, target_M, softcap, want_gradient, want_entropy);
   const at::Tensor target = target_M.contiguous();

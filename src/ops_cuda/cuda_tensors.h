@@ -24,9 +24,9 @@ class OnDeviceOf {
   c10::cuda::CUDAGuard guard_;
 };
 
-// What kernels call the tensor's dtype; nothing where they do not take it.
-inline std::optional<kernels::Element> element_of(const at::Tensor& tensor) {
-  switch (tensor.scalar_type()) {
+// What kernels call the dtype; nothing where they do not take it.
+inline std::optional<kernels::Element> element_of(at::ScalarType type) {
+  switch (type) {
     case at::kFloat:
       return kernels::Element::fp32;
     case at::kBFloat16:

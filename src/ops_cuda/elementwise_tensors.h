@@ -3,24 +3,9 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <optional>
-
 #include "cuda_tensors.h"
 
 namespace bt::ops {
-
-inline std::optional<kernels::Element> element_of(at::ScalarType type) {
-  switch (type) {
-    case at::kFloat:
-      return kernels::Element::fp32;
-    case at::kBFloat16:
-      return kernels::Element::bf16;
-    case at::kHalf:
-      return kernels::Element::fp16;
-    default:
-      return std::nullopt;
-  }
-}
 
 inline bool same_kind(const at::Tensor& a, const at::Tensor& b) {
   return a.scalar_type() == b.scalar_type() && a.device() == b.device();

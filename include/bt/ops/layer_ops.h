@@ -47,6 +47,8 @@ std::pair<at::Tensor, at::Tensor> rotate_both(const at::Tensor& q_NHD, const at:
 at::Tensor rotate_into_(const KvView& cache, const at::Tensor& slot_N, const at::Tensor& row_N, const at::Tensor& q_NHD,
                         const at::Tensor& k_NGD, const at::Tensor& v_NGD, const at::Tensor& cos, const at::Tensor& sin);
 
+// act(x) in ATen, differentiable.
+at::Tensor activated(Activation activation, const at::Tensor& x);
 // act(gate) * up; both [..., F], of equal shape and dtype. In the schema an activation has its enumerator's name.
 at::Tensor gated_activation(Activation activation, const at::Tensor& gate, const at::Tensor& up);
 // The gradients of gate and up.
