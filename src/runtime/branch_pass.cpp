@@ -6,7 +6,6 @@
 
 #include "bt/ops/ops.h"
 #include "orders.h"
-#include "segment_cache.h"
 
 namespace bt {
 namespace {
@@ -33,8 +32,9 @@ Texts read_texts(const Pass& pass, bool to_the_end) {
                       plan.position_BT,
                       {}});
     if (layer + 1 == pass.decoder.config.layers && !to_the_end) return out;
-    const at::Tensor out_BSHD =
-        first_attention(padded(qkv.q_NHD, whole), whole, caches.back(), pass.decoder.attention(layer)).out_BSHD;
+    const at::Tensor out_BSHD = ops::causal_attention(padded(qkv.q_NHD, whole), whole.query_length_B, caches.back(),
+                                                      pass.decoder.attention(layer))
+                                    .out_BSHD;
     const at::Tensor out_NHD = out_BSHD.flatten(0, 1).index_select(0, whole.slot_n);
     x_NC = finish_layer(pass.decoder, layer, x_NC, out_NHD);
   }

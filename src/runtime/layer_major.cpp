@@ -6,6 +6,7 @@
 // reaches the prompts, so that autograd records nothing for them.
 #include <ATen/ATen.h>
 
+#include "bt/ops/ops.h"
 #include "orders.h"
 #include "segment_cache.h"
 #include "truncated_scan.h"
@@ -78,7 +79,7 @@ LayerOutput truncated_layer(const Pass& pass, int64_t layer, const Qkv& prompt, 
                      first.rows_B,
                      pass.plan.position_BT.narrow(1, 0, first.rows),
                      {}};
-    const PaddedAttention attended = first_attention(padded(prompt.q_NHD, first), first, own, spec);
+    const ops::Attended attended = ops::causal_attention(padded(prompt.q_NHD, first), first.query_length_B, own, spec);
     lse_BSH = attended.lse_BSH.detach();
     out.prompt_NHD = attended.out_BSHD.reshape({-1, heads, width}).index_select(0, first.slot_n);
   }

@@ -6,19 +6,6 @@
 
 namespace bt {
 
-PaddedAttention first_attention(const at::Tensor& q_BSHD, const DepthPlan& depth, const KvView& kv,
-                                const AttentionSpec& spec) {
-  const bool plain = spec.softcap == 0 && (spec.window == 0 || spec.window >= depth.width) && !kv.alive_BT.defined();
-  if (!plain || !q_BSHD.device().is_cpu() || depth.width == 0) {
-    const ops::Attended attended = ops::segment_attention(q_BSHD, depth.query_length_B, kv, spec);
-    return {attended.out_BSHD, attended.lse_BSH};
-  }
-  // Right padding hides behind causality, so the flash kernel needs no mask; padding queries are never read.
-  auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(q_BSHD.transpose(1, 2), kv.k_BGTD, kv.v_BGTD, 0.0,
-                                                                    /*is_causal=*/true, std::nullopt, spec.scale);
-  return {out.transpose(1, 2), lse.transpose(1, 2)};
-}
-
 SegmentCache::SegmentCache(const DevicePlan& plan, const Effects& effects, int64_t layer, const Decoder& decoder)
     : plan_(plan), effects_(effects), layer_(layer), spec_(decoder.attention(layer)), voters_(voters_of(effects)) {
   const ModelConfig& config = decoder.config;
@@ -58,7 +45,7 @@ at::Tensor SegmentCache::attend(int64_t depth, const Qkv& qkv) {
   }
   const KvView kv = view(depth);
   if (depth == 0) {
-    const PaddedAttention first = first_attention(q_BSHD_, at_depth, kv, spec_);
+    const ops::Attended first = ops::causal_attention(q_BSHD_, at_depth.query_length_B, kv, spec_);
     lse_BSH_ = first.lse_BSH.detach();
     return first.out_BSHD.reshape({-1, heads, width}).index_select(0, at_depth.slot_n);
   }

@@ -41,11 +41,4 @@ class SegmentCache {
   RewriteFigures figures_;
 };
 
-// Attention of depth 0, whose cache is its own segment. [B, S, …] right-padded.
-struct PaddedAttention {
-  at::Tensor out_BSHD, lse_BSH;
-};
-PaddedAttention first_attention(const at::Tensor& q_BSHD, const DepthPlan& depth, const KvView& kv,
-                                const AttentionSpec& spec);
-
 }  // namespace bt
