@@ -13,9 +13,6 @@ namespace bt::kernels {
 struct alignas(16) Words {
   uint32_t at[4];
 };
-struct alignas(8) Pair {
-  float x, y;
-};
 
 // Rows of D numbers in shared memory. The 16-byte chunks of a row change places by its number, so that lanes that read
 // the same chunk of eight rows, or four chunks of two, meet eight different bank groups.
@@ -121,6 +118,10 @@ struct PackedRow {
     head = group * share + row % share;
   }
 };
+// Place of a query's head among all, [B, S, H].
+__device__ __forceinline__ int64_t place_of(const Attention& a, int b, const PackedRow& row) {
+  return (static_cast<int64_t>(b) * a.queries + row.query) * a.heads + row.head;
+}
 template <class T>
 __device__ __forceinline__ const T* query_row(const void* q, const Strides& stride, int sequence,
                                               const PackedRow& row) {

@@ -1,9 +1,15 @@
-// Tiles of cached keys and values in shared memory, one being copied while another is used.
+// Tiles of cached keys and values in shared memory, and the packed rows of a block that meets them.
 #pragma once
 
 #include "kernels/attention_tiles.cuh"
+#include "kernels/tile_loop.cuh"
 
 namespace bt::kernels {
+
+// Cached row t is row t of k and v.
+struct InPlace {
+  __device__ __forceinline__ int64_t operator()(int row) const { return row; }
+};
 
 // 64 rows of the cache.
 template <class T, int D>
@@ -19,11 +25,14 @@ struct CacheTile {
         v{k.data + kRows * D},
         position(reinterpret_cast<int64_t*>(v.data + kRows * D)) {}
 
-  // Rows [first, first + 64) by all threads of the block, zeros from `end` on.
-  __device__ __forceinline__ void copy(const Attention& work, int b, int g, int first, int end) const {
+  // Rows [first, first + 64) by all threads of the block, zeros from `end` on. place(t): row of k and v that holds
+  // cached row t.
+  template <class Place = InPlace>
+  __device__ __forceinline__ void copy(const Attention& work, int b, int g, int first, int end,
+                                       const Place& place = {}) const {
     const T *keys = cache_rows<T>(work.k, work.k_stride, b, g), *values = cache_rows<T>(work.v, work.v_stride, b, g);
     const auto rows_of = [&](const T* rows, int64_t stride) {
-      return [=](int i) { return first + i < end ? rows + (first + i) * stride : nullptr; };
+      return [=](int i) { return first + i < end ? rows + place(first + i) * stride : nullptr; };
     };
     k.copy_rows(kRows, rows_of(keys, work.k_stride.head_or_row));
     v.copy_rows(kRows, rows_of(values, work.v_stride.head_or_row));
@@ -32,25 +41,6 @@ struct CacheTile {
     }
   }
 };
-
-// Calls use(tile, its first row) for tiles [begin, end) of the rows up to `rows`. All threads of the block come; shared
-// memory holds two tiles.
-template <class T, int D, class Use>
-__device__ __forceinline__ void for_each_tile(const Attention& work, int b, int g, int begin, int end, int rows,
-                                              const Use& use) {
-  using Cached = CacheTile<T, D>;
-  const auto copied = [&](int tile) { return Cached(shared_memory<unsigned char>() + (tile & 1) * Cached::kBytes); };
-  if (begin < end) copied(begin).copy(work, b, g, begin * Cached::kRows, rows);
-  commit_copies();
-  for (int tile = begin; tile < end; ++tile) {
-    if (tile + 1 < end) copied(tile + 1).copy(work, b, g, (tile + 1) * Cached::kRows, rows);
-    commit_copies();
-    wait_for_copies<1>();
-    __syncthreads();
-    use(copied(tile), tile * Cached::kRows);
-    __syncthreads();  // read before the next copy but one begins
-  }
-}
 
 // The packed rows of one block: those of its warps side by side, 16 each.
 struct BlockOfRows {
@@ -73,5 +63,13 @@ struct BlockOfRows {
     return before + first / (work.heads / work.groups) + 1;
   }
 };
+
+// Blocks of up to 8 warps for all packed rows of a sequence and group.
+inline constexpr int kMostWarps = 8;
+inline int warps_for(const Attention& a) { return min(kMostWarps, (a.queries * (a.heads / a.groups) + 15) / 16); }
+inline unsigned blocks_for(const Attention& a) {
+  const int rows = 16 * warps_for(a);
+  return static_cast<unsigned>((a.queries * (a.heads / a.groups) + rows - 1) / rows);
+}
 
 }  // namespace bt::kernels

@@ -4,8 +4,6 @@
 namespace bt::kernels {
 namespace {
 
-constexpr int kMostWarps = 8;
-
 // Softmax so far of the two rows of a lane, and their sums of values.
 template <int D>
 struct Running {
@@ -70,11 +68,6 @@ __device__ __forceinline__ void attend(Running<D>& running, const HeldRows<D>& q
   for (int n = 0; n < 8; n += 2) add_rows(running.sum, as_weights<T>(s[n], s[n + 1]), tile.v, 8 * n);
 }
 
-// Place of a query's head among all, [B, S, H].
-__device__ __forceinline__ int64_t place_of(const Attention& a, int b, const PackedRow& row) {
-  return (static_cast<int64_t>(b) * a.queries + row.query) * a.heads + row.head;
-}
-
 // Row i of a lane: its output, and its log-sum-exp. In parts, rows that saw nothing have no output.
 template <class T, int D>
 __device__ __forceinline__ void write_row(const SegmentAttention& work, const Running<D>& running, int i, float total,
@@ -120,13 +113,15 @@ __global__ void __launch_bounds__(kMostWarps* kWarp) attend_to_cache(SegmentAtte
   const int begin = min(static_cast<int>(blockIdx.z) * per_split, tiles), end = min(begin + per_split, tiles);
   const int unmasked = a.window > 0 || a.alive != nullptr ? 0 : block.seen_by_all(a);
   Running<D> running;
-  for_each_tile<T, D>(a, block.b, block.g, begin, end, rows, [&](const CacheTile<T, D>& tile, int first) {
-    if (first + tile.kRows <= unmasked) {
-      attend<false>(running, q, tile, first, sight, scoring);
-    } else {
-      attend<true>(running, q, tile, first, sight, scoring);
-    }
-  });
+  for_each_tile<CacheTile<T, D>>(
+      begin, end, [&](const auto& tile, int first) { tile.copy(a, block.b, block.g, first, rows); },
+      [&](const auto& tile, int first) {
+        if (first + tile.kRows <= unmasked) {
+          attend<false>(running, q, tile, first, sight, scoring);
+        } else {
+          attend<true>(running, q, tile, first, sight, scoring);
+        }
+      });
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
     const PackedRow row(a, block.g, first_row + lane / 4 + 8 * i);
@@ -164,12 +159,6 @@ __global__ void __launch_bounds__(256) merge_parts(SegmentAttention work) {
     *reinterpret_cast<uint32_t*>(static_cast<T*>(work.out) + place * D + 64 * j + pair) =
         pack_pair<T>(sum[j][0] * share, sum[j][1] * share);
   }
-}
-
-int warps_for(const Attention& a) { return min(kMostWarps, (a.queries * (a.heads / a.groups) + 15) / 16); }
-unsigned blocks_for(const Attention& a) {
-  const int rows = 16 * warps_for(a);
-  return static_cast<unsigned>((a.queries * (a.heads / a.groups) + rows - 1) / rows);
 }
 
 }  // namespace

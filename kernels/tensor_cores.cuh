@@ -88,6 +88,16 @@ __device__ __forceinline__ uint32_t pack_pair(float low, float high) {
   return bits;
 }
 
+struct alignas(8) Pair {
+  float x, y;
+};
+template <class T>
+__device__ __forceinline__ Pair unpack_pair(uint32_t bits) {
+  T pair[2];
+  memcpy(pair, &bits, sizeof(bits));
+  return {widen(pair[0]), widen(pair[1])};
+}
+
 // Sum and maximum over the four lanes that hold one row of c, the same bits in each.
 __device__ __forceinline__ float quad_sum(float x) {
   x += __shfl_xor_sync(kAllLanes, x, 1);
