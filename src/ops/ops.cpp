@@ -29,6 +29,20 @@ AttentionGradients segment_attention_backward(const at::Tensor& d_out_BSHD, cons
   return {q, k, v};
 }
 
+PagedGradients paged_attention_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD,
+                                        const at::Tensor& query_length_B, const PagedKv& kv, const at::Tensor& rows_BW,
+                                        const AttentionSpec& spec, const Attended& attended) {
+  static const auto op = find<std::tuple<at::Tensor, at::Tensor>(
+      const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+      const at::Tensor&, const std::optional<at::Tensor>&, const at::Tensor&, double, double, int64_t,
+      const at::Tensor&, const at::Tensor&)>("bt::paged_attention_backward");
+  at::NoGradGuard no_grad;
+  auto [q, rows] = op.call(d_out_BSHD, q_BSHD, query_length_B, kv.pool_P2GD, kv.table_BT, kv.length_B, kv.position_BT,
+                           optional(kv.alive_BT), rows_BW, spec.scale, spec.softcap, spec.window, attended.out_BSHD,
+                           attended.lse_BSH);
+  return {q, rows};
+}
+
 at::Tensor branch_attention(const at::Tensor& q_RSHD, const at::Tensor& k_RSGD, const at::Tensor& v_RSGD,
                             const Branches& branches, const KvView& prefix, const AttentionSpec& spec) {
   static const auto op = find<std::tuple<at::Tensor, at::Tensor>(

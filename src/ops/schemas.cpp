@@ -11,6 +11,10 @@ TORCH_LIBRARY(bt, m) {
       "Tensor position, Tensor? alive, float scale, float softcap, int window, Tensor out, Tensor lse) "
       "-> (Tensor d_q, Tensor d_k, Tensor d_v)");
   m.def(
+      "paged_attention_backward(Tensor d_out, Tensor q, Tensor query_length, Tensor pool, Tensor table, Tensor length, "
+      "Tensor position, Tensor? alive, Tensor rows, float scale, float softcap, int window, Tensor out, Tensor lse) "
+      "-> (Tensor d_q, Tensor d_rows)");
+  m.def(
       "branch_attention(Tensor q, Tensor k, Tensor v, Tensor position, Tensor prefix_k, Tensor prefix_v, "
       "Tensor prefix_position, Tensor sequence, Tensor end, float scale, float softcap, int window) "
       "-> (Tensor out, Tensor lse)");

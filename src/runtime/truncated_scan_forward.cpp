@@ -150,7 +150,7 @@ at::Tensor scan_forward(ScanState& state, const Qkv& live) {
     }
     if (at_depth.events > 0) act(state, running, depth, q_BSHD, lse_BSH);
   }
-  state.pool_R2GD = at::cat(running.pool);
+  state.pool_P2GD = at::cat(running.pool);
   return out_nHD;
 }
 

@@ -1,7 +1,8 @@
 // What the truncated scan keeps between its forward and backward pass.
 //
 // Entries live in a row pool: first the packed tokens' own, then every rewritten or appended row. A cache is a table of
-// pool rows, so that all versions of it can be read at once in the backward pass without a copy of the cache per step.
+// pool rows, so that all versions of it can be read at once in the backward pass and none is kept
+// (ops::paged_attention_backward).
 #pragma once
 
 #include <torch/custom_class.h>
@@ -41,7 +42,7 @@ struct ScanState : torch::CustomClassHolder {
   std::vector<at::Tensor> alive_BT;     // likewise, with eviction or appended rows
   std::vector<int64_t> appended;        // likewise: rows in front of those of the plan's tokens
   std::vector<ops::Attended> attended;  // likewise: what the attention of a depth gave
-  at::Tensor pool_R2GD;
+  at::Tensor pool_P2GD;
   RewriteFigures figures;
 };
 

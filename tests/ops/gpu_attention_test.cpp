@@ -70,6 +70,7 @@ Results by_reference(const CacheProblem& p) {
       });
 }
 
+using GpuAttentionKernels = testing::GpuTest;
 class GpuAttention : public testing::GpuTest, public ::testing::WithParamInterface<CacheShape> {};
 
 TEST_P(GpuAttention, ErrsAtMostTwiceAsMuchAsTheReferenceInTheSameType) {
@@ -85,6 +86,28 @@ TEST_P(GpuAttention, ErrsAtMostTwiceAsMuchAsTheReferenceInTheSameType) {
     EXPECT_TRUE(found.all[i].isfinite().cpu().equal(exact.all[i].isfinite())) << names[i];
     EXPECT_LE(error(found), 2 * error(plain) + 1e-6) << names[i];
     EXPECT_TRUE(found.all[i].equal(again.all[i])) << names[i] << " differs from run to run";
+  }
+}
+
+TEST_P(GpuAttention, GradientsOfAPagedCacheAreThoseOfItsRows) {
+  const Problems problems(GetParam());
+  const CacheProblem& p = problems.device;
+  const testing::PagedProblem paged = testing::paged(p);
+  const ops::Attended attended = ops::segment_attention(p.q_BSHD, p.query_length_B, p.kv, p.spec);
+  const at::Tensor d_out = attended.out_BSHD + 1;
+  const ops::AttentionGradients whole =
+      ops::segment_attention_backward(d_out, p.q_BSHD, p.query_length_B, p.kv, p.spec, attended);
+  const ops::PagedGradients found =
+      ops::paged_attention_backward(d_out, p.q_BSHD, p.query_length_B, paged.kv, paged.rows_BW, p.spec, attended);
+  const at::Tensor rows = ops::gather_rows({whole.k_BGTD, whole.v_BGTD, {}, {}, {}}, paged.rows_BW);
+  EXPECT_TRUE(found.q_BSHD.allclose(whole.q_BSHD, 1e-6, 1e-6));
+  EXPECT_TRUE(found.rows_BWC.allclose(rows, 1e-6, 1e-6));
+}
+
+TEST_F(GpuAttentionKernels, AreThere) {
+  for (const char* op : {"bt::segment_attention", "bt::segment_attention_backward", "bt::paged_attention_backward",
+                         "bt::attention_mass"}) {
+    EXPECT_TRUE(testing::has_kernel(op)) << op;
   }
 }
 

@@ -83,6 +83,25 @@ inline CacheProblem random_problem(const CacheShape& shape) {
   return problem;
 }
 
+// The problem's cache with its rows back to front in one pool, between rows that are no numbers; wanted rows of it.
+struct PagedProblem {
+  ops::PagedKv kv;
+  at::Tensor rows_BW;
+};
+
+inline PagedProblem paged(const CacheProblem& problem) {
+  const KvView& kv = problem.kv;
+  const int64_t batch = kv.k_BGTD.size(0), rows = kv.k_BGTD.size(2), count = batch * rows;
+  const auto by_row = [](const at::Tensor& x_BGTD) { return x_BGTD.transpose(1, 2).flatten(0, 1); };
+  const at::Tensor cache_n2GD = at::stack({by_row(kv.k_BGTD), by_row(kv.v_BGTD)}, 1);
+  at::Tensor pool_P2GD = at::full_like(cache_n2GD, std::numeric_limits<double>::quiet_NaN()).repeat({2, 1, 1, 1});
+  const at::Tensor place_n = 2 * (count - 1 - at::arange(count, kv.length_B.options()));
+  pool_P2GD.index_copy_(0, place_n, cache_n2GD);
+  const at::Tensor row_T = at::arange(rows, kv.length_B.options());
+  return {{pool_P2GD, place_n.view({batch, rows}), kv.length_B, kv.position_BT, kv.alive_BT},
+          at::cat({row_T.flip(0), at::full({1}, -1, row_T.options()), row_T.slice(0, 0, rows, 3)}).expand({batch, -1})};
+}
+
 struct PlainAttention {
   at::Tensor out_BSHD, lse_BSH, p_BSHT;  // fp64; p is 0 where hidden
 };

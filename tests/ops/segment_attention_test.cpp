@@ -68,6 +68,21 @@ TEST_P(SegmentAttention, BackwardEqualsAutograd) {
   testing::expect_near(found.v_BGTD, expected.v_BGTD, tolerance);
 }
 
+TEST_P(SegmentAttention, BackwardOfAPagedCacheIsThatOfItsRows) {
+  const CacheProblem problem = random_problem(GetParam());
+  const testing::PagedProblem paged = testing::paged(problem);
+  const at::Tensor d_out_BSHD = testing::random_normal(problem.q_BSHD.sizes(), "d_out", GetParam().dtype);
+  const ops::Attended attended = attend(problem);
+  const ops::AttentionGradients whole = ops::segment_attention_backward(
+      d_out_BSHD, problem.q_BSHD, problem.query_length_B, problem.kv, problem.spec, attended);
+  const ops::PagedGradients found = ops::paged_attention_backward(d_out_BSHD, problem.q_BSHD, problem.query_length_B,
+                                                                  paged.kv, paged.rows_BW, problem.spec, attended);
+  const double tolerance = GetParam().dtype == at::kFloat ? 1e-5 : 1e-12;
+  testing::expect_near(found.q_BSHD, whole.q_BSHD, tolerance);
+  testing::expect_near(found.rows_BWC, ops::gather_rows({whole.k_BGTD, whole.v_BGTD, {}, {}, {}}, paged.rows_BW),
+                       tolerance);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Shapes, SegmentAttention,
     ::testing::Values(CacheShape{.name = "usual"}, CacheShape{.name = "float", .dtype = at::kFloat},

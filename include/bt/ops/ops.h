@@ -2,7 +2,7 @@
 // kernels override them where built. All are differentiable in their floating inputs unless said otherwise.
 //
 // Axes: B sequences (or E events, or R branches), S query tokens, H query heads, G key/value heads (H a multiple of G),
-// T cached rows, D head width, W chosen rows, C = 2 * G * D.
+// T cached rows, P rows of a pool, D head width, W chosen rows, C = 2 * G * D.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -37,10 +37,30 @@ struct AttentionGradients {
 };
 
 // Gradients of segment_attention's inputs, given that of its output, for a node that keeps its output and lse alone.
-// Scores are computed again. No gradient of its own.
+// Scores are computed again. No gradient of its own. Elements beside the results: a CUDA kernel B S H, in fp32; without
+// one, some four times the scores, B H S T, but on a CPU without soft cap a tile of them.
 AttentionGradients segment_attention_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD,
                                               const at::Tensor& query_length_B, const KvView& kv,
                                               const AttentionSpec& spec, const Attended& attended);
+
+// Caches whose rows lie in one pool, so that versions of a cache share what is the same in them.
+struct PagedKv {
+  at::Tensor pool_P2GD;                        // keys and values
+  at::Tensor table_BT;                         // int64: the pool row that holds a cached row
+  at::Tensor length_B, position_BT, alive_BT;  // as a KvView's
+};
+
+struct PagedGradients {
+  at::Tensor q_BSHD;    // at least fp32; zero where nothing was seen
+  at::Tensor rows_BWC;  // of keys and values of the chosen rows, as gather_rows lays them
+};
+
+// As segment_attention_backward, of a paged cache, with the gradients of chosen cached rows alone. Rows of -1 give
+// zeros. Elements beside the results: a CUDA kernel B S H, in fp32; without one, B T C of the gathered cache and B T C
+// of gradients for all its rows, and what segment_attention_backward needs.
+PagedGradients paged_attention_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD,
+                                        const at::Tensor& query_length_B, const PagedKv& kv, const at::Tensor& rows_BW,
+                                        const AttentionSpec& spec, const Attended& attended);
 
 // Short sequences that go on from a place in a cached text, each without sight of the others.
 struct Branches {

@@ -33,6 +33,11 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> segment_attention_backward(
     const at::Tensor& v_BGTD, const at::Tensor& length_B, const at::Tensor& position_BT,
     const std::optional<at::Tensor>& alive_BT, double scale, double softcap, int64_t window, const at::Tensor& out_BSHD,
     const at::Tensor& lse_BSH);
+std::tuple<at::Tensor, at::Tensor> paged_attention_backward(
+    const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const at::Tensor& query_length_B,
+    const at::Tensor& pool_P2GD, const at::Tensor& table_BT, const at::Tensor& length_B, const at::Tensor& position_BT,
+    const std::optional<at::Tensor>& alive_BT, const at::Tensor& rows_BW, double scale, double softcap, int64_t window,
+    const at::Tensor& out_BSHD, const at::Tensor& lse_BSH);
 
 // Those of bt/ops/layer_ops.h.
 std::tuple<at::Tensor, at::Tensor> rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps,
