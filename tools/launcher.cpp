@@ -87,6 +87,8 @@ bool has_cuda_driver() {  // the driver's own library: present wherever a GPU ca
   return driver != nullptr;
 }
 
+bool is_set(const char* name) { return std::getenv(name) != nullptr; }
+
 // Before anything asks LibTorch for CUDA: it remembers the first answer.
 void open_cuda(const fs::path& root, std::string_view device, const fs::path& bt_libraries) {
   const bool optional = device == "auto";
@@ -151,7 +153,13 @@ std::string version_text(std::string_view tool) {
              ", LibTorch ", build.libtorch_version, ")");
 }
 
+void use_expandable_segments() {
+  if (is_set("PYTORCH_ALLOC_CONF") || is_set("PYTORCH_CUDA_ALLOC_CONF")) return;
+  setenv("PYTORCH_ALLOC_CONF", "expandable_segments:True", /*overwrite=*/1);
+}
+
 int launch(const char* entry_symbol, const void* request, std::string_view device) {
+  if (device != "cpu") use_expandable_segments();
   const fs::path folder = program_folder();
   const fs::path root = find_libtorch(folder.string());
   const fs::path libraries = bt_library_folder(folder);

@@ -27,6 +27,11 @@ std::string version_text(std::string_view tool);
 // ExitCode::bad_file: a library that cannot be opened. About 0.4 s, and 0.3 s more with CUDA.
 int launch(const char* entry_symbol, const void* request, std::string_view device);
 
+// Lets LibTorch's CUDA allocator grow its segments instead of adding new ones, by the environment it reads: batches of
+// many lengths else leave gaps that no later batch fits into. Whatever the user has set there stays. Called by launch
+// for every device but the CPU.
+void use_expandable_segments();
+
 // The folder that holds lib/libtorch_cpu.so, of the version built against: $BT_LIBTORCH if set, else the folder
 // recorded at configure time, else a .venv in the program's folder or one above it.
 std::string find_libtorch(const std::string& program_folder);

@@ -95,6 +95,47 @@ TEST_F(Launcher, OpensLibTorchAndNamesAMissingEntryPoint) {
   }
 }
 
+class Segments : public testing::Test {
+ protected:
+  Segments() { forget(); }
+  ~Segments() override { forget(); }
+  static void forget() {
+    for (const char* name : {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"}) unsetenv(name);
+  }
+  static std::string set_to(const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  }
+};
+
+TEST_F(Segments, ExpandWhereTheUserSaysNothing) {
+  use_expandable_segments();
+  EXPECT_EQ(set_to("PYTORCH_ALLOC_CONF"), "expandable_segments:True");
+  EXPECT_EQ(set_to("PYTORCH_CUDA_ALLOC_CONF"), "");
+}
+
+TEST_F(Segments, AreTheUsersOwnWhereSet) {
+  for (const char* name : {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"}) {
+    forget();
+    setenv(name, "max_split_size_mb:64", 1);
+    use_expandable_segments();
+    EXPECT_EQ(set_to("PYTORCH_ALLOC_CONF") + set_to("PYTORCH_CUDA_ALLOC_CONF"), "max_split_size_mb:64");
+  }
+}
+
+TEST_F(Segments, AreSetBeforeLibTorchIsOpenedForAGpu) {
+  const auto set_by_launch = [&](const char* device) {
+    forget();
+    try {
+      launch("bt_no_such_entry", nullptr, device);
+    } catch (const Error&) {
+    }
+    return set_to("PYTORCH_ALLOC_CONF");
+  };
+  EXPECT_EQ(set_by_launch("cpu"), "");
+  EXPECT_EQ(set_by_launch("auto"), "expandable_segments:True");
+}
+
 TEST(Guarded, TurnsFailuresIntoExitCodes) {
   EXPECT_EQ(guarded("tool", [] { return 7; }), 7);
   EXPECT_EQ(guarded("tool", []() -> int { fail_usage({.what = "bad"}); }), 2);
