@@ -3,146 +3,71 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include <chrono>
-#include <cstdio>
-#include <ctime>
-#include <fstream>
+#include <algorithm>
 
 #include "bench.h"
-#include "bt/core/build_info.h"
+#include "bench_report.h"
+#include "bt/core/error.h"
 #include "bt/core/files.h"
-#include "bt/core/json.h"
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
-#include "bt/options/bench_options.h"
+#include "bt/train/setup.h"
 
 namespace bt {
 namespace {
-
-double wall_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-double cpu_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-at::Device device_of(const BenchOptions& options) {
-  if (options.device == "auto") return at::hasCUDA() ? at::Device(at::kCUDA) : at::Device(at::kCPU);
-  return at::Device(options.device);
-}
 
 at::ScalarType dtype_of(const BenchOptions& options) {
   if (options.dtype == "float64") return at::kDouble;
   return options.dtype == "bfloat16" ? at::kBFloat16 : at::kFloat;
 }
 
-// The clock of a device that works beside the CPU waits for it.
-std::function<double()> clock_of(const BenchOptions& options, const at::Device& device) {
-  if (options.clock == "cpu") return cpu_seconds;
-  if (device.is_cpu()) return wall_seconds;
-  return [device] {
-    at::zeros({1}, c10::TensorOptions(device)).item<float>();
-    return wall_seconds();
-  };
+BenchScale scale_of(const BenchOptions& options, c10::Device device) {
+  if (options.scale == "auto") return device.is_cpu() ? BenchScale::small : BenchScale::large;
+  return options.scale == "large" ? BenchScale::large : BenchScale::small;
 }
 
-std::string cpu_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("model name")) return std::string(trim(line.substr(line.find(':') + 1)));
+std::vector<Bench> chosen_benches(const BenchOptions& options, BenchScale scale) {
+  std::vector<Bench> chosen;
+  for (const auto& benches :
+       {operator_benches, layer_benches, head_benches, decoding_benches, boundary_benches, training_benches}) {
+    for (Bench& bench : benches(scale)) {
+      if (bench.name.find(options.filter) != std::string::npos) chosen.push_back(std::move(bench));
+    }
   }
-  return "unknown";
+  return chosen;
 }
 
-Json machine(const BenchOptions& options, const at::Device& device) {
-  const BuildInfo& build = build_info();
-  return Json::object({{"version", build.version},
-                       {"git_hash", build.git_hash},
-                       {"libtorch", build.libtorch_version},
-                       {"compiler", build.compiler},
-                       {"build_type", build.build_type},
-                       {"device", device.str()},
-                       {"cpu", cpu_name()},
-                       {"dtype", options.dtype},
-                       {"threads", static_cast<int64_t>(at::get_num_threads())},
-                       {"clock", options.clock},
-                       {"repetitions", options.repetitions}});
-}
-
-void print_machine(const Json& machine) {
-  std::string line;
-  for (const auto& [key, value] : machine.as_object("bench"))
-    line += str(line.empty() ? "" : ", ", key, " ", value.dump());
-  std::printf("%s\n", line.c_str());
-}
-
-void print_bench(const Bench& bench, const std::vector<Timing>& timings) {
-  std::printf("\n%s: %s\n%-28s %10s %10s %10s %9s %10s %8s %8s %9s\n", bench.name.c_str(), bench.shape.c_str(), "",
-              "median ms", "least ms", "GFLOP/s", "GB/s", "tokens/s", "time x", "FLOPs x", "MB");
-  const Timing& base = timings[0];
-  const auto cell = [](int width, int digits, double value) {
-    if (value > 0)
-      std::printf(" %*.*f", width, digits, value);
-    else
-      std::printf(" %*s", width, "-");
-  };
-  for (const Timing& timing : timings) {
-    std::printf("%-28s", timing.variant.name.c_str());
-    cell(10, 3, timing.median * 1e3);
-    cell(10, 3, timing.least * 1e3);
-    cell(10, 1, timing.variant.flops / timing.median * 1e-9);
-    cell(9, 1, timing.variant.bytes / timing.median * 1e-9);
-    cell(10, 0, timing.variant.tokens / timing.median);
-    cell(8, 3, timing.median / base.median);
-    cell(8, 3, base.variant.flops > 0 ? timing.variant.flops / base.variant.flops : 0);
-    cell(9, 2, static_cast<double>(timing.memory) * 1e-6);
-    std::printf("\n");
+// A bench that cannot be made, for want of memory say, must not cost the others.
+std::vector<Timing> timed(const Bench& bench, const c10::TensorOptions& tensors, int64_t repetitions,
+                          const Stopwatch& seconds) {
+  try {
+    return time_variants(with_recorded(bench.make(tensors), tensors.device()), repetitions, seconds);
+  } catch (const std::exception& error) {
+    return {{.variant = {.name = "all"}, .failure = error.what()}};
   }
-  std::fflush(stdout);
-}
-
-Json results(const Bench& bench, const std::vector<Timing>& timings) {
-  Json variants = Json::array();
-  for (const Timing& timing : timings) {
-    variants.push_back(Json::object({{"name", timing.variant.name},
-                                     {"median_seconds", timing.median},
-                                     {"least_seconds", timing.least},
-                                     {"flops", timing.variant.flops},
-                                     {"bytes", timing.variant.bytes},
-                                     {"tokens", timing.variant.tokens},
-                                     {"memory_bytes", timing.memory}}));
-  }
-  return Json::object({{"name", bench.name}, {"shape", bench.shape}, {"variants", variants}});
-}
-
-std::vector<Bench> all_benches() {
-  std::vector<Bench> all;
-  for (const auto& part : {operator_benches(), decoding_benches(), training_benches()})
-    all.insert(all.end(), part.begin(), part.end());
-  return all;
 }
 
 int run_benches(const BenchOptions& options) {
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
-  const at::Device device = device_of(options);
+  const at::Device device = resolve_device(options.device, "--device");
   const auto tensors = c10::TensorOptions(device).dtype(dtype_of(options));
-  Json report = Json::object({{"machine", machine(options, device)}, {"benches", Json::array()}});
+  const Stopwatch seconds = stopwatch(options.clock, device);
+  const std::vector<Bench> benches = chosen_benches(options, scale_of(options, device));
+  if (benches.empty()) log::warning("no bench's name holds " + quoted_excerpt(options.filter));
+  const double bandwidth = copy_bandwidth(device, seconds);
+  Json report = Json::object({{"machine", bench_machine(options, device, bandwidth)}, {"benches", Json::array()}});
   print_machine(*report.find("machine"));
-  Json found = Json::array();
-  for (const Bench& bench : all_benches()) {
-    if (bench.name.find(options.filter) == std::string::npos) continue;
-    const std::vector<Timing> timings =
-        time_variants(bench.make(tensors), options.repetitions, clock_of(options, device));
-    print_bench(bench, timings);
-    found.push_back(results(bench, timings));
+  Json results = Json::array();
+  bool failed = false;
+  for (const Bench& bench : benches) {
+    const std::vector<Timing> timings = timed(bench, tensors, options.repetitions, seconds);
+    failed |= std::any_of(timings.begin(), timings.end(), [](const Timing& t) { return !t.failure.empty(); });
+    print_bench(bench, timings, bandwidth);
+    results.push_back(bench_results(bench, timings));
+    report.set("benches", results);  // written as they come, so that an interrupted run leaves what it found
+    if (!options.json.empty()) write_file_atomically(options.json, report.dump(2) + "\n");
   }
-  if (found.as_array("benches").empty()) log::warning("no bench's name holds " + quoted_excerpt(options.filter));
-  report.set("benches", std::move(found));
-  if (!options.json.empty()) write_file_atomically(options.json, report.dump(2) + "\n");
-  return 0;
+  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 }  // namespace

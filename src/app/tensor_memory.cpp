@@ -20,7 +20,7 @@ class Counter final : public c10::MemoryReportingInfoBase {
     live_ += bytes;
     peak_ = std::max(peak_, live_);
   }
-  int64_t peak() const { return peak_; }
+  TensorMemory bytes() const { return {peak_, live_}; }
 
  private:
   std::mutex mutex_;
@@ -29,11 +29,11 @@ class Counter final : public c10::MemoryReportingInfoBase {
 
 }  // namespace
 
-int64_t peak_tensor_bytes(const std::function<void()>& run) {
+TensorMemory tensor_memory(const std::function<void()>& work) {
   const auto counter = std::make_shared<Counter>();
   const c10::DebugInfoGuard counting(c10::DebugInfoKind::PROFILER_STATE, counter);
-  run();
-  return counter->peak();
+  work();
+  return counter->bytes();
 }
 
 }  // namespace bt

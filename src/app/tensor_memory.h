@@ -7,7 +7,11 @@
 
 namespace bt {
 
-// The most bytes of tensors made by `run` that live at one time while it runs. What existed before is not counted.
-int64_t peak_tensor_bytes(const std::function<void()>& run);
+// Of tensors made while some work runs; what existed before is not counted. Replays of a recorded graph make none.
+struct TensorMemory {
+  int64_t peak = 0;  // the most that lived at one time
+  int64_t left = 0;  // what lived on
+};
+TensorMemory tensor_memory(const std::function<void()>& work);
 
 }  // namespace bt

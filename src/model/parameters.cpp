@@ -1,6 +1,7 @@
 #include "bt/model/parameters.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -68,7 +69,12 @@ void fill(const at::Tensor& values, const ParameterInfo& info, uint64_t seed) {
   }
   at::Tensor draws = at::empty(values.sizes(), at::kFloat);
   const std::span<float> span(draws.mutable_data_ptr<float>(), static_cast<size_t>(draws.numel()));
-  fill_normal(span, info.value, seed, stream_id(info.name.c_str()));
+  constexpr int64_t kPart = 1 << 16;
+  const uint64_t stream = stream_id(info.name.c_str());
+  at::parallel_for(0, draws.numel(), kPart, [&](int64_t begin, int64_t end) {  // draws do not depend on the parts
+    fill_normal(span.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)), info.value, seed, stream,
+                static_cast<uint64_t>(begin));
+  });
   values.copy_(draws);
 }
 

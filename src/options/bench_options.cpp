@@ -11,6 +11,9 @@ void BenchOptions::fields(OptionFields& f) {
   f.field("repetitions", repetitions, {.help = "timed runs of every variant", .min = 5, .max = 10000});
   f.field("clock", clock,
           {.help = "cpu: time of the process, for --threads 1 on a busy machine", .choices = {"wall", "cpu"}});
+  f.field("scale", scale,
+          {.help = "sizes of the benches; auto: large on a GPU of 80 GB, small on a CPU",
+           .choices = {"auto", "small", "large"}});
   machine_fields(f, device, dtype, threads);
 }
 

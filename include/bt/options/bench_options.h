@@ -13,6 +13,7 @@ struct BenchOptions final : Options {
   std::string json;            // file for the results; empty: none
   int64_t repetitions = 7;     // timed runs of every variant, after two that are not
   std::string clock = "wall";  // wall | cpu: time of the process, for one thread on a busy machine
+  std::string scale = "auto";  // auto | small | large: auto is large on a GPU (80 GB), else small
   std::string device = "cpu";
   std::string dtype = "float32";
   int64_t threads = 0;  // 0: one per core
