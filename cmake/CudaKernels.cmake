@@ -24,6 +24,10 @@ target_link_libraries(bt_ops_cuda_objects PRIVATE bt_settings LibTorch::cpu)
 target_include_directories(bt_ops_cuda_objects PRIVATE "${PROJECT_SOURCE_DIR}" "${CUDAToolkit_INCLUDE_DIRS}")
 bt_use_pch(bt_ops_cuda_objects src/torch_pch LibTorch::cpu)
 
+if(NOT TARGET LibTorch::cuda)
+  message(STATUS "LibTorch in ${LibTorch_ROOT} has no CUDA part: the kernels compile, libbt_ops_cuda.so is not linked")
+  return()
+endif()
 add_library(bt_ops_cuda SHARED $<TARGET_OBJECTS:bt_ops_cuda_objects>)
 set_target_properties(bt_ops_cuda PROPERTIES LINKER_LANGUAGE CXX)
 file(GLOB _cudart "${LibTorch_ROOT}/../nvidia/cu13/lib/libcudart.so.13" "${LibTorch_ROOT}/lib/libcudart*.so.13")
@@ -31,4 +35,5 @@ if(NOT _cudart)
   set(_cudart CUDA::cudart)
 endif()
 target_link_libraries(bt_ops_cuda PRIVATE bt_settings bt_ops LibTorch::cuda ${_cudart})  # LibTorch's own runtime
+target_link_options(bt_ops_cuda PRIVATE "LINKER:-z,defs")  # a missing definition fails here, not on the GPU's machine
 set_property(GLOBAL APPEND PROPERTY BT_SHARED_LIBRARIES bt_ops_cuda)
