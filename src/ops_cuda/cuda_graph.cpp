@@ -19,8 +19,7 @@ class CudaGraph final : public DeviceGraph {
       for (int warm_up = 0; warm_up < 2; ++warm_up) work();  // libraries allocate their workspaces now
       own.synchronize();
       graph_.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);  // other threads may go on
-      work();
-      graph_.capture_end();
+      capture(work);
     }
     own.synchronize();
   }
@@ -28,6 +27,20 @@ class CudaGraph final : public DeviceGraph {
   void replay() override { graph_.replay(); }
 
  private:
+  // A capture that failed must be ended all the same: as long as it is open, this thread may not wait for the device.
+  void capture(const std::function<void()>& work) {
+    try {
+      work();
+    } catch (...) {
+      try {
+        graph_.capture_end();
+      } catch (const c10::Error&) {  // says again that the capture is invalid
+      }
+      throw;
+    }
+    graph_.capture_end();
+  }
+
   at::cuda::CUDAGraph graph_;
 };
 
