@@ -29,12 +29,15 @@ inline bool has_kernel(const char* op) {
   return c10::Dispatcher::singleton().findSchemaOrThrow(op, "").hasKernelForDispatchKey(c10::DispatchKey::CUDA);
 }
 
+// For the SetUp of a fixture.
+inline void skip_without_kernels() {
+  static const std::string obstacle = open_kernels();
+  if (!obstacle.empty()) GTEST_SKIP() << obstacle;
+}
+
 class GpuTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    static const std::string obstacle = open_kernels();
-    if (!obstacle.empty()) GTEST_SKIP() << obstacle;
-  }
+  void SetUp() override { skip_without_kernels(); }
 };
 
 }  // namespace bt::testing
