@@ -16,11 +16,6 @@
 namespace bt {
 namespace {
 
-at::ScalarType dtype_of(const BenchOptions& options) {
-  if (options.dtype == "float64") return at::kDouble;
-  return options.dtype == "bfloat16" ? at::kBFloat16 : at::kFloat;
-}
-
 BenchScale scale_of(const BenchOptions& options, c10::Device device) {
   if (options.scale == "auto") return device.is_cpu() ? BenchScale::small : BenchScale::large;
   return options.scale == "large" ? BenchScale::large : BenchScale::small;
@@ -50,7 +45,7 @@ std::vector<Timing> timed(const Bench& bench, const c10::TensorOptions& tensors,
 int run_benches(const BenchOptions& options) {
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
   const at::Device device = resolve_device(options.device, "--device");
-  const auto tensors = c10::TensorOptions(device).dtype(dtype_of(options));
+  const auto tensors = c10::TensorOptions(device).dtype(scalar_type(options.dtype));
   const Stopwatch seconds = stopwatch(options.clock, device);
   const std::vector<Bench> benches = chosen_benches(options, scale_of(options, device));
   if (benches.empty()) log::warning("no bench's name holds " + quoted_excerpt(options.filter));

@@ -21,11 +21,6 @@
 namespace bt {
 namespace {
 
-at::ScalarType scalar_type(const std::string& dtype) {
-  if (dtype == "float64") return at::kDouble;
-  return dtype == "bfloat16" ? at::kBFloat16 : at::kFloat;
-}
-
 // What a run wrote beside its model; null where there is nothing.
 std::unique_ptr<TrainingText> read_training_text(const std::string& folder) {
   const std::filesystem::path path = std::filesystem::path(folder) / "config.resolved.yaml";

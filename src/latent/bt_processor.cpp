@@ -35,9 +35,9 @@ class BtProcessor final : public Method, public Rewrite {
       : name_(name),
         options_(options),
         model_(context.model),
-        store_(processor_parameters(options, context.model), context.options) {
+        store_(processor_parameters(options, context.model), context.options, context.trainable) {
     store_.initialise(context.seed);
-    scale_L2_ = at::ones({model_.layers, 2}, context.options);
+    scale_L2_ = at::ones({model_.layers, 2}, context.measured());
     if (options_.processor_rope) angles_ = angle_table(model_, options_.width / options_.heads, context.options);
     if (options_.key_frame == "unrotated") {
       key_angles_ = angle_table(model_, model_.head_dim, context.options);
@@ -64,7 +64,7 @@ class BtProcessor final : public Method, public Rewrite {
     scale_L2_[layer][1].copy_(rms(v_RGD));
   }
 
-  Json figures() const override { return gate_figures(processor_weights(options_, store_.stacked()).gate); }
+  Json figures() const override { return gate_figures(store_.master("gate")); }
 
   int64_t recent_capacity() const override { return options_.rows.recent; }
   int64_t row_capacity() const override { return options_.rows.recent + options_.rows.recall; }
@@ -77,7 +77,8 @@ class BtProcessor final : public Method, public Rewrite {
     const auto halves = [&](const at::Tensor& x) {
       return x.view({x.size(0), x.size(1), x.size(2), 2, x.size(3) / 2});
     };
-    at::Tensor u = (halves(events.u_YEWC.to(store_.flat().scalar_type())) / scale).view(events.u_YEWC.sizes());
+    const at::ScalarType type = store_.flat().scalar_type();
+    at::Tensor u = (halves(events.u_YEWC) / scale).to(type).view(events.u_YEWC.sizes());
     u = turned_keys(u, events, /*inverse=*/true);
     const at::Tensor delta =
         turned_keys(processor_block(options_, weights, events, u, angles_), events, /*inverse=*/false);
@@ -90,10 +91,11 @@ class BtProcessor final : public Method, public Rewrite {
   }
 
  private:
-  // One a layer, or one for the keys and one for the values of every head: broadcasts against [Y, E, W, C].
+  // One a layer, or one for the keys and one for the values of every head: broadcasts against [Y, E, W, C]. In at least
+  // fp32, as the change that it multiplies.
   at::Tensor gates(const at::Tensor& logit_YX) const {
     const int64_t layers = logit_YX.size(0);
-    const at::Tensor gate_YX = at::sigmoid(logit_YX);
+    const at::Tensor gate_YX = at::sigmoid(logit_YX.to(scale_L2_.scalar_type()));
     if (options_.gates == "layer") return gate_YX.view({layers, 1, 1, 1});
     return gate_YX.repeat_interleave(model_.head_dim, 1).view({layers, 1, 1, -1});
   }

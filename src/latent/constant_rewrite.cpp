@@ -1,6 +1,7 @@
 // Trained control: a learned change per slot that reads nothing. Slot w of an event is its w-th newest recent row, or
 // its w-th recalled row in row order.
 #include <ATen/ATen.h>
+#include <ATen/OpMathType.h>
 
 #include "bt/latent/row_choice.h"
 #include "gate_figures.h"
@@ -12,7 +13,7 @@ namespace {
 class ConstantRewrite final : public Method, public Rewrite {
  public:
   ConstantRewrite(const ConstantRewriteOptions& options, const MethodContext& context)
-      : options_(options), store_(parameter_infos(options, context.model), context.options) {
+      : options_(options), store_(parameter_infos(options, context.model), context.options, context.trainable) {
     store_.initialise(context.seed);
   }
 
@@ -28,10 +29,10 @@ class ConstantRewrite final : public Method, public Rewrite {
     const at::Tensor layer_Y = at::arange(layers, slot_YEW.options()).view({layers, 1, 1});
     const at::Tensor delta_YEWC = delta_YSC.index({layer_Y, slot_YEW});
     return {delta_YEWC.masked_fill((events.kind_YEW == static_cast<int64_t>(RowKind::pad)).unsqueeze(-1), 0),
-            at::sigmoid(parameters[1]).view({layers, 1, 1, 1})};
+            at::sigmoid(parameters[1].to(at::toOpMathType(parameters[1].scalar_type()))).view({layers, 1, 1, 1})};
   }
 
-  Json figures() const override { return gate_figures(store_.stacked()[1]); }
+  Json figures() const override { return gate_figures(store_.master("gate")); }
 
  private:
   static std::vector<ParameterInfo> parameter_infos(const ConstantRewriteOptions& options, const ModelConfig& model) {

@@ -42,7 +42,7 @@ class Coprocessor final : public Method, public Append {
       : options_(options),
         config_(options.coprocessor_config(context.model)),
         has_output_(config_.hidden_size != context.model.hidden_size),
-        store_(parameter_infos(options, config_, context.model.hidden_size), context.options) {
+        store_(parameter_infos(options, config_, context.model.hidden_size), context.options, context.trainable) {
     store_.initialise(context.seed);
     if (!on_backbone()) layers_ = layers_of(config_, store_);
   }
@@ -73,8 +73,9 @@ class Coprocessor final : public Method, public Append {
   void start_from(const Decoder& backbone) override {
     at::NoGradGuard no_grad;
     const at::Tensor size = backbone.embedding.square().mean(at::kDouble).sqrt() * embedding_scale(backbone);
-    store_.leaf(kLatentScale).copy_(size);
-    if (options_.coprocessor == "copy") copy_layers_(layers_, backbone);
+    store_.master(kLatentScale).copy_(size);
+    if (options_.coprocessor == "copy") copy_layers_(store_, backbone);
+    store_.refresh();
   }
 
   at::Tensor latents_RMK(const Decoder& backbone, const PrefixCache& prefix) const override {

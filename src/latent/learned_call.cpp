@@ -1,6 +1,7 @@
 #include "learned_call.h"
 
 #include <ATen/ATen.h>
+#include <ATen/OpMathType.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 namespace bt {
@@ -37,9 +38,10 @@ LearnedCall learned_call(const Events& events, const at::Tensor& u_YEWC, const a
     return {never_YE.view({layers, count, 1, 1}), never_YE};
   }
   const at::Tensor real_YEW = events.kind_YEW != static_cast<int64_t>(RowKind::pad);
-  const at::Tensor logit_YE = at::matmul(newest(events, u_YEWC, real_YEW), weight_YC.unsqueeze(2)).squeeze(2) + bias_Y1;
+  const at::Tensor read_YE = at::matmul(newest(events, u_YEWC, real_YEW), weight_YC.unsqueeze(2)).squeeze(2);
+  const at::Tensor logit_YE = (read_YE + bias_Y1).to(at::toOpMathType(u_YEWC.scalar_type()));
   const bool training = events.call_weight > 0;
-  const at::Tensor probability_YE = training ? at::sigmoid(logit_YE) : (logit_YE >= 0).to(u_YEWC.scalar_type());
+  const at::Tensor probability_YE = training ? at::sigmoid(logit_YE) : (logit_YE >= 0).to(logit_YE.scalar_type());
   at::Tensor factor_YE = probability_YE * real_YEW.any(2);
   const at::Tensor acting_YE = factor_YE.detach();
   if (training) factor_YE = Priced::apply(factor_YE, cost * events.call_weight);

@@ -16,7 +16,7 @@ class Lora final : public Method {
   Lora(const LoraOptions& options, const MethodContext& context)
       : options_(options),
         model_(context.model),
-        store_(adapter_parameters(context.model, options.targets, options.rank), context.options) {
+        store_(adapter_parameters(context.model, options.targets, options.rank), context.options, context.trainable) {
     store_.initialise(context.seed);
   }
 
@@ -43,6 +43,7 @@ class Lora final : public Method {
                      .found = str("rank ", config.rank, ", scale ", config.scale)});
     }
     load_tensors(str(folder, "/", kPeftWeightsName), peft_tensors(store_, options_, model_.layers));
+    store_.refresh();
   }
 
   Decoder attach(const Decoder& decoder) const override {

@@ -1,3 +1,5 @@
+#include <ATen/OpMathType.h>
+
 #include <map>
 #include <stdexcept>
 
@@ -23,6 +25,10 @@ std::map<std::string, MakeMethod, std::less<>>& factories() {
 }
 
 }  // namespace
+
+c10::TensorOptions MethodContext::measured() const {
+  return options.dtype(at::toOpMathType(c10::typeMetaToScalarType(options.dtype())));
+}
 
 void register_method(std::string_view name, MakeMethod make) {
   const bool is_new = factories().try_emplace(std::string(name), make).second;

@@ -13,7 +13,7 @@ class Pause final : public Method, public Append {
                  .init = ParameterInfo::Init::normal,
                  .value = options.deviation,
                  .decay = false}},
-               context.options) {
+               context.options, context.trainable) {
     store_.initialise(context.seed);
   }
 

@@ -45,8 +45,8 @@ NamedTensors peft_tensors(const ParameterStore& store, const LoraOptions& option
   for (int64_t layer = 0; layer < layers; ++layer) {
     for (const std::string& target : options.targets) {
       const std::string stem = str(kPeftPrefix, "model.layers.", layer, ".", peft_module(target));
-      tensors.emplace_back(stem + ".lora_A.weight", store.leaf(target + ".a", layer).detach().squeeze(0));
-      tensors.emplace_back(stem + ".lora_B.weight", store.leaf(target + ".b", layer).detach().squeeze(0));
+      tensors.emplace_back(stem + ".lora_A.weight", store.master(target + ".a").select(0, layer));
+      tensors.emplace_back(stem + ".lora_B.weight", store.master(target + ".b").select(0, layer));
     }
   }
   return tensors;

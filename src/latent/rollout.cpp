@@ -14,7 +14,8 @@ class Rollout final : public Method, public Append {
  public:
   Rollout(const RolloutOptions& options, const MethodContext& context)
       : options_(options),
-        store_({{.name = kScale, .shape = {1}, .init = ParameterInfo::Init::ones, .decay = false}}, context.options) {
+        store_({{.name = kScale, .shape = {1}, .init = ParameterInfo::Init::ones, .decay = false}}, context.options,
+               context.trainable) {
     store_.initialise(context.seed);
   }
 
@@ -37,7 +38,8 @@ class Rollout final : public Method, public Append {
     at::NoGradGuard no_grad;
     const at::Tensor size =
         backbone.embedding.square().mean(at::kDouble) / backbone.final_norm.square().mean(at::kDouble);
-    store_.leaf(kScale).copy_(size.sqrt() * embedding_scale(backbone));
+    store_.master(kScale).copy_(size.sqrt() * embedding_scale(backbone));
+    store_.refresh();
   }
 
   at::Tensor latent_RK(const at::Tensor& hidden_RK, at::TensorList parameters) const override {

@@ -64,7 +64,10 @@ void Method::save_weights(const std::string& folder, const std::string&) const {
   save_tensors(folder + kWeightsName, saved_tensors(*this), {{"format", "pt"}});
 }
 
-void Method::load_weights(const std::string& folder) { load_tensors(folder + kWeightsName, saved_tensors(*this)); }
+void Method::load_weights(const std::string& folder) {
+  load_tensors(folder + kWeightsName, saved_tensors(*this));
+  if (parameters() != nullptr) parameters()->refresh();
+}
 
 void save_method(const std::string& folder, const Method& method, Options& options, const MethodBase& base) {
   method.save_weights(folder, base.path);
@@ -80,7 +83,9 @@ SavedMethod load_saved_method(const std::string& folder, const MethodBase& base,
   SavedMethod saved;
   saved.options = read_saved_options(config, str(folder, "/", kProcessorConfigName, ": options"));
   const auto load = [&](const c10::TensorOptions& tensors) {
-    auto method = as_bad_file([&] { return make_method(config.method, *saved.options, {base.model, tensors, 0}); });
+    auto method = as_bad_file([&] {
+      return make_method(config.method, *saved.options, {base.model, tensors, 0, /*trainable=*/false});
+    });
     method->load_weights(folder);
     return method;
   };

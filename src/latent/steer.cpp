@@ -59,7 +59,7 @@ class LearnedSteering final : public Steering {
                  .init = ParameterInfo::Init::zeros,
                  .value = 0,
                  .decay = false}},
-               context.options) {
+               context.options, context.trainable) {
     store_.initialise(context.seed);
   }
 
@@ -76,7 +76,7 @@ class MeasuredSteering final : public Steering {
  public:
   MeasuredSteering(const SteerOptions& options, const MethodContext& context)
       : Steering(options, context),
-        direction_LK_(at::zeros({context.model.layers, context.model.hidden_size}, context.options)) {}
+        direction_LK_(at::zeros({context.model.layers, context.model.hidden_size}, context.measured())) {}
 
   std::vector<std::pair<std::string, at::Tensor>> buffers() override { return {{"direction", direction_LK_}}; }
   std::optional<ContrastTexts> contrast() const override {

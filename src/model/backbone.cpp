@@ -131,19 +131,17 @@ Backbone make_backbone(const ModelConfig& config, c10::TensorOptions options, ui
   return backbone;
 }
 
-void copy_layers_(Decoder& into, const Decoder& from) {
+void copy_layers_(ParameterStore& into, const Decoder& from) {
   at::NoGradGuard no_grad;
-  const auto copy = [](const at::Tensor& target, const at::Tensor& source) {
-    if (source.defined()) target.copy_(source);
-  };
-  copy(into.final_norm, from.final_norm);
-  for (size_t layer = 0; layer < from.layers.size(); ++layer) {
+  into.master(kFinalNorm).copy_(from.final_norm);
+  for (int64_t layer = 0; layer < from.config.layers; ++layer) {
+    const LayerWeights& weights = from.layers[static_cast<size_t>(layer)];
     for (const Norm& norm : norms(from.config)) {
-      copy(into.layers[layer].*norm.weight, from.layers[layer].*norm.weight);
+      into.master(layer_name(layer, str(norm.name, ".weight"))).copy_(weights.*norm.weight);
     }
     for (const Projection& p : projections(from.config)) {
-      copy((into.layers[layer].*p.linear).weight, (from.layers[layer].*p.linear).weight);
-      copy((into.layers[layer].*p.linear).bias, (from.layers[layer].*p.linear).bias);
+      into.master(layer_name(layer, str(p.name, ".weight"))).copy_((weights.*p.linear).weight);
+      if (p.bias) into.master(layer_name(layer, str(p.name, ".bias"))).copy_((weights.*p.linear).bias);
     }
   }
 }

@@ -155,6 +155,7 @@ Backbone load_backbone(const std::string& folder, c10::TensorOptions options, bo
     const WeightFiles::Found found = files.at(name);
     read_tensor(*found.file, *found.entry, tensor);
   }
+  backbone.parameters->refresh();
   return backbone;
 }
 
@@ -178,7 +179,7 @@ void save_backbone(const Backbone& backbone, const std::string& folder) {
 
   const std::filesystem::path root(folder);
   save_tensors((root / "model.safetensors").string(), backbone.parameters->named(), {{"format", "pt"}});
-  const TypeNames& type = names_of(backbone.decoder.embedding.scalar_type());
+  const TypeNames& type = names_of(backbone.parameters->masters().scalar_type());
   const Json config = model_config_json(backbone.decoder.config, type.transformers);
   write_file_atomically((root / "config.json").string(), config.dump(2) + "\n");
 }

@@ -148,11 +148,14 @@ void ParameterStore::make_leaves() {
 }
 
 void ParameterStore::set_trainable(bool trainable) {
-  grad_ = trainable ? new_buffer(flat_.numel(), flat_.options()).zero_() : at::Tensor();
+  const bool has_masters = trainable && at::isReducedFloatingType(flat_.scalar_type());
+  masters_ = has_masters ? new_buffer(flat_.numel(), flat_.options().dtype(at::kFloat)).copy_(flat_) : at::Tensor();
+  grad_ = trainable ? new_buffer(flat_.numel(), masters().options()).zero_() : at::Tensor();
   for (size_t i = 0; i < infos_.size(); ++i) {
     for (size_t layer = 0; layer < leaves_[i].size(); ++layer) {
       at::Tensor& leaf = leaves_[i][layer];
       leaf.set_requires_grad(trainable);
+      if (trainable) leaf.set_grad_dtype(grad_.scalar_type());
       const int64_t begin = slots_[i].offset + static_cast<int64_t>(layer) * slots_[i].size;
       leaf.mutable_grad() = trainable ? grad_.narrow(0, begin, slots_[i].size).view(leaf.sizes()) : at::Tensor();
     }
@@ -160,24 +163,35 @@ void ParameterStore::set_trainable(bool trainable) {
 }
 
 void ParameterStore::initialise(uint64_t seed) {
-  for (size_t i = 0; i < infos_.size(); ++i) fill(whole(i), infos_[i], seed);
+  for (size_t i = 0; i < infos_.size(); ++i) fill(whole(masters(), i), infos_[i], seed);
+  refresh();
+}
+
+void ParameterStore::refresh() {
+  if (masters_.defined()) flat_.copy_(masters_);
 }
 
 void ParameterStore::zero_grad() {
   if (grad_.defined()) grad_.zero_();
 }
 
-at::Tensor ParameterStore::whole(size_t parameter) const {
+size_t ParameterStore::index_of(std::string_view name) const {
+  const auto found = index_.find(std::string(name));
+  BT_ASSERT(found != index_.end());
+  return found->second;
+}
+
+at::Tensor ParameterStore::whole(const at::Tensor& flat, size_t parameter) const {
   const ParameterInfo& info = infos_[parameter];
   const int64_t size = slots_[parameter].size * copies(info);
-  return flat_.narrow(0, slots_[parameter].offset, size).view(with_layers(info, info.layers));
+  return flat.narrow(0, slots_[parameter].offset, size).view(with_layers(info, info.layers));
 }
 
 at::Tensor ParameterStore::leaf(std::string_view name, int64_t layer) const {
-  const auto found = index_.find(std::string(name));
-  BT_ASSERT(found != index_.end());
-  return leaves_[found->second].at(static_cast<size_t>(layer));
+  return leaves_[index_of(name)].at(static_cast<size_t>(layer));
 }
+
+at::Tensor ParameterStore::master(std::string_view name) const { return whole(masters(), index_of(name)); }
 
 std::vector<at::Tensor> ParameterStore::layer_leaves(int64_t layer) const {
   std::vector<at::Tensor> out;
@@ -201,16 +215,17 @@ std::vector<at::Tensor> ParameterStore::stacked() const {
   std::vector<at::Tensor> out;
   for (size_t i = 0; i < infos_.size(); ++i) {
     if (infos_[i].layers == 0) continue;
-    std::vector<int64_t> shape = whole(i).sizes().vec();
+    const at::Tensor tensor = whole(flat_, i);
+    std::vector<int64_t> shape = tensor.sizes().vec();
     if (infos_[i].every_layer) shape[0] = layers;
-    out.push_back(whole(i).expand(shape));
+    out.push_back(tensor.expand(shape));
   }
   return out;
 }
 
 std::vector<std::pair<std::string, at::Tensor>> ParameterStore::named() const {
   std::vector<std::pair<std::string, at::Tensor>> out;
-  for (size_t i = 0; i < infos_.size(); ++i) out.emplace_back(infos_[i].name, whole(i));
+  for (size_t i = 0; i < infos_.size(); ++i) out.emplace_back(infos_[i].name, whole(masters(), i));
   return out;
 }
 

@@ -10,7 +10,7 @@ namespace bt {
 
 AdamW::AdamW(ParameterStores stores, AdamWOptions options) : stores_(std::move(stores)), options_(options) {
   for (const ParameterStore* store : stores_) {
-    averages_.push_back({at::zeros_like(store->flat()), at::zeros_like(store->flat())});
+    averages_.push_back({at::zeros_like(store->masters()), at::zeros_like(store->masters())});
   }
 }
 
@@ -18,7 +18,7 @@ void AdamW::step(double lr) {
   const at::NoGradGuard no_grad;
   ++steps_;  // the fused operator reads the count of the step it makes, and leaves it as it is
   for (size_t i = 0; i < stores_.size(); ++i) {
-    const at::Tensor weights = stores_[i]->flat(), gradient = stores_[i]->flat_grad();
+    const at::Tensor weights = stores_[i]->masters(), gradient = stores_[i]->flat_grad();
     const at::Tensor count = at::full({}, static_cast<double>(steps_), weights.options().dtype(at::kFloat));
     for (const ParameterGroup& group : stores_[i]->groups()) {
       const auto slice = [&](const at::Tensor& flat) { return flat.slice(0, group.begin, group.end); };
@@ -27,6 +27,7 @@ void AdamW::step(double lr) {
                         {}, {count}, lr * group.lr_multiplier, options_.beta1, options_.beta2, decay, options_.eps,
                         /*amsgrad=*/false, /*maximize=*/false);
     }
+    stores_[i]->refresh();
   }
 }
 

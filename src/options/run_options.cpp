@@ -18,7 +18,9 @@ void RunOptions::fields(OptionFields& f) {
   f.field("seed", seed, {.help = "of initial weights, data order and random rewrites", .min = 0});
   f.field("threads", threads, {.help = "CPU threads; 0: one per core", .min = 0, .max = 1024});
   f.field("device", device, {.help = "cpu, cuda, cuda:N or auto (a GPU where there is one)"});
-  f.field("dtype", dtype, {.help = "of weights and computation", .choices = {"float32", "float64"}});
+  f.field("dtype", dtype,
+          {.help = "of weights and computation; bfloat16: what is trained has float32 master weights",
+           .choices = {"float32", "float64", "bfloat16"}});
   f.field("plugins", plugins, {.help = "shared libraries that add methods"});
 }
 

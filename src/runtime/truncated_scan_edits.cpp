@@ -59,8 +59,10 @@ Changes repeated_changes(const ScanState& state, const std::vector<at::Tensor>& 
 
 std::vector<at::Tensor> leaves_of(at::TensorList parameters) {
   std::vector<at::Tensor> leaves;
-  for (const at::Tensor& parameter : parameters)
+  for (const at::Tensor& parameter : parameters) {
     leaves.push_back(parameter.detach().requires_grad_(parameter.requires_grad()));
+    leaves.back().set_grad_dtype(parameter.grad_dtype());  // in which the boundaries' gradients are added up
+  }
   return leaves;
 }
 

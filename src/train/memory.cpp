@@ -3,6 +3,7 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -25,10 +26,11 @@ std::vector<std::pair<std::string, int64_t>> estimate_memory(const ModelConfig& 
   const int64_t kept =
       4 * model.hidden_size + attention_width + model.heads * model.head_dim + 4 * model.intermediate_size;
   const int64_t cache_row = 2 * model.kv_heads * model.head_dim * model.layers;
-  const int64_t bytes = shape.element_bytes;
-  return {{"weights", (shape.backbone_parameters + shape.method_parameters) * bytes},
-          {"gradients", shape.trained_parameters * bytes},
-          {"optimiser", 2 * shape.trained_parameters * bytes},
+  const int64_t bytes = shape.element_bytes, master = std::max<int64_t>(bytes, sizeof(float));
+  const int64_t masters = master > bytes ? shape.trained_parameters * master : 0;
+  return {{"weights", (shape.backbone_parameters + shape.method_parameters) * bytes + masters},
+          {"gradients", shape.trained_parameters * master},
+          {"optimiser", 2 * shape.trained_parameters * master},
           {"activations", shape.tokens * model.layers * kept * bytes},
           {"logits", 2 * shape.supervised * model.vocab_size * bytes},
           {"cache", shape.cached_rows * cache_row * bytes}};

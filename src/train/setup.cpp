@@ -16,8 +16,6 @@
 namespace bt {
 namespace {
 
-at::ScalarType scalar_type(const std::string& dtype) { return dtype == "float64" ? at::kDouble : at::kFloat; }
-
 ModelConfig model_config(const ModelOptions& options, const Tokenizer& tokenizer) {
   if (options.from_scratch()) return options.scratch_config(tokenizer);
   return read_model_config(options.path);
@@ -103,6 +101,11 @@ TrainingSetup open_parts(ExperimentOptions experiment, at::Device device) {
 }
 
 }  // namespace
+
+at::ScalarType scalar_type(const std::string& dtype) {
+  if (dtype == "float64") return at::kDouble;
+  return dtype == "bfloat16" ? at::kBFloat16 : at::kFloat;
+}
 
 at::Device resolve_device(const std::string& name, const std::string& option) {
   const bool has_cuda = at::globalContext().hasCUDA() && at::detail::getCUDAHooks().deviceCount() > 0;

@@ -181,6 +181,7 @@ void Trainer::start_anew() {
 void Trainer::resume_from(const std::string& checkpoint) {
   check_same_config(checkpoint, resolved_config_);
   state_ = load_checkpoint(checkpoint, tensors());
+  for (ParameterStore* store : setup_.trained()) store->refresh();
   if (state_.data_sha256 != setup_.train.report.sha256) {
     fail_bad_file({.what = "the training data has changed since the checkpoint",
                    .where = join(setup_.options.data.train, ", "),

@@ -96,6 +96,18 @@ TEST(SaveBackbone, ComesBackBitForBit) {
   }
 }
 
+TEST(SaveBackbone, KeepsMastersInFullAndMakesThemOfTheFilesValues) {
+  const TempFolder folder;
+  const Backbone exact = small_backbone();
+  save_backbone(exact, folder / "float");
+  const Backbone trained = load_backbone(folder / "float", at::kBFloat16, true);
+  EXPECT_TRUE(at::equal(trained.parameters->masters(), exact.parameters->flat()));
+  EXPECT_TRUE(at::equal(trained.parameters->flat(), exact.parameters->flat().to(at::kBFloat16)));
+  save_backbone(trained, folder / "trained");
+  EXPECT_EQ(test::read_text(folder / "trained/config.json"), test::read_text(folder / "float/config.json"));
+  EXPECT_EQ(test::read_text(folder / "trained/model.safetensors"), test::read_text(folder / "float/model.safetensors"));
+}
+
 TEST(SaveBackbone, ReplacesWeightsAndLeavesOtherFiles) {
   const TempFolder folder;
   test::write_text(folder / "tokenizer.model", "kept");

@@ -160,6 +160,28 @@ TEST(ParameterStore, FreezesAndThawsTheSameLeaves) {
   EXPECT_FALSE(leaf.requires_grad() || leaf.grad().defined());
 }
 
+TEST(ParameterStore, HasMastersWhereSixteenBitsAreTrained) {
+  const ParameterStore exact = store_of(infos(), at::kFloat);
+  ParameterStore store = store_of(infos(), at::kBFloat16);
+  EXPECT_TRUE(at::equal(store.masters(), exact.flat()));
+  EXPECT_TRUE(at::equal(store.flat(), exact.flat().to(at::kBFloat16)));
+  EXPECT_EQ(store.flat_grad().scalar_type(), at::kFloat);
+  EXPECT_TRUE(at::equal(store.master("w_in"), exact.named()[1].second));
+  EXPECT_TRUE(at::equal(store.named()[1].second, exact.named()[1].second)) << "what is saved";
+  EXPECT_EQ(store.stacked()[1].scalar_type(), at::kBFloat16) << "what computes";
+  store.master("scale").fill_(1.0 / 3);
+  EXPECT_EQ(store.leaf("scale")[0].item<double>(), 0);
+  store.refresh();
+  EXPECT_EQ(store.leaf("scale")[0].item<double>(), 0.333984375);
+  EXPECT_TRUE(exact.masters().is_same(exact.flat()));
+
+  store.set_trainable(false);
+  EXPECT_TRUE(store.masters().is_same(store.flat()));
+  EXPECT_EQ(store.named()[1].second.scalar_type(), at::kBFloat16);
+  store.set_trainable(true);
+  EXPECT_TRUE(at::equal(store.masters(), store.flat().to(at::kFloat)));
+}
+
 TEST(ParameterStore, RefusesTwoParametersOfOneNameAndUnknownNames) {
   EXPECT_THROW(ParameterStore({{.name = "a", .shape = {1}}, {.name = "a", .shape = {2}}}, at::kFloat),
                std::logic_error);

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 #include <limits>
@@ -20,7 +21,7 @@ ParameterStore make_store(at::ScalarType dtype) {
 }
 
 void fill_gradient(const ParameterStore& store, int64_t step) {
-  const at::Tensor index = at::arange(store.count(), store.flat().options());
+  const at::Tensor index = at::arange(store.count(), store.masters().options());
   store.flat_grad().copy_(at::sin(index * 1.7 + static_cast<double>(step)));
 }
 
@@ -74,13 +75,46 @@ TEST(AdamW, EqualsThePlainAlgorithm) {
 }
 
 TEST(AdamW, UpdatesTheLeavesThatAliasTheFlatBuffer) {
-  ParameterStore store = make_store(at::kFloat);
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    ParameterStore store = make_store(dtype);
+    AdamW optimiser({&store}, {});
+    const at::Tensor leaf = store.leaf("weight", 1);
+    const at::Tensor before = leaf.detach().clone();
+    fill_gradient(store, 0);
+    optimiser.step(0.1);
+    EXPECT_FALSE(at::equal(leaf.detach(), before)) << dtype;
+  }
+}
+
+// A constant gradient moves every weight by the rate in every step. Below 1 the next number of bf16 is 0.996.
+TEST(AdamW, MastersKeepUpdatesThatSixteenBitsWouldLose) {
+  constexpr double rate = 1e-5;
+  ParameterStore store({{.name = "w", .shape = {16}, .init = ParameterInfo::Init::ones}}, at::kBFloat16);
+  store.initialise(1);
   AdamW optimiser({&store}, {});
-  const at::Tensor leaf = store.leaf("weight", 1);
-  const at::Tensor before = leaf.detach().clone();
-  fill_gradient(store, 0);
-  optimiser.step(0.1);
-  EXPECT_FALSE(at::equal(leaf.detach(), before));
+  at::Tensor plain = store.flat().clone();
+  for (int step = 1; step <= 400; ++step) {
+    store.flat_grad().fill_(1);
+    optimiser.step(rate);
+    plain.sub_(rate);
+    EXPECT_NEAR(store.masters()[7].item<double>(), 1 - step * rate, 1e-6 + step * 1e-7) << step;
+    EXPECT_TRUE(at::equal(store.flat(), store.masters().to(at::kBFloat16))) << step;
+  }
+  EXPECT_EQ(plain[7].item<double>(), 1);
+  EXPECT_LT(store.leaf("w")[7].item<double>(), 1);
+}
+
+TEST(AdamW, InSixteenBitsEqualsThirtyTwoOnTheSameGradients) {
+  ParameterStore narrow = make_store(at::kBFloat16), wide = make_store(at::kFloat);
+  AdamW first({&narrow}, {.weight_decay = 0.1}), second({&wide}, {.weight_decay = 0.1});
+  for (int64_t step = 0; step < 5; ++step) {
+    fill_gradient(narrow, step);
+    wide.flat_grad().copy_(narrow.flat_grad());
+    first.step(0.01);
+    second.step(0.01);
+  }
+  EXPECT_TRUE(at::equal(narrow.masters(), wide.flat()));
+  for (const auto& [name, average] : first.state()) EXPECT_EQ(average.scalar_type(), at::kFloat) << name;
 }
 
 TEST(AdamW, ContinuesFromItsSavedState) {
@@ -91,7 +125,7 @@ TEST(AdamW, ContinuesFromItsSavedState) {
     first.step(0.02);
   }
   AdamW second({&resumed}, {.weight_decay = 0.1});
-  resumed.flat().copy_(straight.flat());
+  resumed.masters().copy_(straight.masters());
   const auto saved = first.state(), loaded = second.state();
   for (size_t i = 0; i < saved.size(); ++i) {
     ASSERT_EQ(saved[i].first, loaded[i].first);
@@ -116,6 +150,22 @@ TEST(Gradient, NormOfHugeGradientsIsFinite) {
   ParameterStore store = make_store(at::kFloat);
   store.flat_grad().fill_(1e30);
   EXPECT_TRUE(std::isfinite(gradient_norm({&store})));
+}
+
+// 2^-12 is lost beside 1 in bf16, and so is what fewer than 256 of them make.
+TEST(Gradient, OfSixteenBitsIsAddedUpAndClippedInThirtyTwo) {
+  ParameterStore store({{.name = "w", .shape = {1}}}, at::kBFloat16);
+  for (int pass = 0; pass < 9; ++pass) {
+    const at::Tensor leaf = store.leaf("w");
+    at::Tensor loss = pass == 0 ? leaf.sum() : 0 * leaf.sum();
+    for (int use = 0; use < 8; ++use) loss = loss + (leaf * (1.0 / 4096)).sum();  // several uses in one pass
+    torch::autograd::backward({loss}, {});
+  }
+  EXPECT_EQ(store.flat_grad().scalar_type(), at::kFloat);
+  const double norm = 1 + 9.0 * 8 / 4096;
+  EXPECT_DOUBLE_EQ(gradient_norm({&store}), norm);
+  clip_gradient_({&store}, norm, 0.3);
+  EXPECT_NEAR(gradient_norm({&store}), 0.3, 1e-7);
 }
 
 TEST(Gradient, OneNanMakesTheNormNan) {

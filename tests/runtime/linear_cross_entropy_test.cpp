@@ -67,6 +67,27 @@ TEST(LinearCrossEntropy, AFrozenHeadGetsNoGradientAndHiddenStillDoes) {
   EXPECT_FALSE(linear_cross_entropy(p.hidden_MC, p.head_VC, p.target_M, 0, 1).loss.requires_grad());
 }
 
+// 0.00098 as a factor of bf16 would be 0.35 % off; the gradients' own rounding has no direction.
+TEST(LinearCrossEntropy, InSixteenBitsLossesAreOfThirtyTwoAndTheScaleIsNotRounded) {
+  const Problem p = make_problem(300, 64, 97, at::kBFloat16);
+  constexpr double scale = 0.00098;
+  const auto run = [&](double factor) {
+    const CrossEntropy entropy = linear_cross_entropy(p.hidden_MC, p.head_VC, p.target_M, 0, factor);
+    const auto d = torch::autograd::grad({entropy.loss}, {p.hidden_MC, p.head_VC});
+    return std::tuple(entropy, d[0].abs().sum(at::kDouble).item<double>(), d[1].abs().sum(at::kDouble).item<double>());
+  };
+  const auto [entropy, hidden, head] = run(1);
+  const auto [scaled, small_hidden, small_head] = run(scale);
+  const at::Tensor logits = at::linear(p.hidden_MC, p.head_VC).to(at::kDouble);
+  const at::Tensor nll_M = at::cross_entropy_loss(logits, p.target_M, {}, at::Reduction::None);
+  EXPECT_EQ(entropy.nll_M.scalar_type(), at::kFloat);
+  EXPECT_TRUE(at::allclose(entropy.nll_M.to(at::kDouble), nll_M, 1e-5, 1e-5));
+  EXPECT_NEAR(entropy.loss.item<double>(), nll_M.sum().item<double>(), 1e-2);
+  EXPECT_NEAR(scaled.loss.item<double>() / entropy.loss.item<double>(), scale, 1e-9);
+  EXPECT_NEAR(small_hidden / hidden / scale, 1, 3e-4);
+  EXPECT_NEAR(small_head / head / scale, 1, 3e-4);
+}
+
 TEST(LinearCrossEntropy, TheLowestIdWinsATie) {
   const at::Tensor hidden = at::ones({2, 1}), head = at::tensor({1.f, 2.f, 2.f}).view({3, 1});
   const CrossEntropy entropy = linear_cross_entropy(hidden, head, at::tensor({1, 2}, at::kLong), 0, 1);

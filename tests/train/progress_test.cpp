@@ -52,6 +52,12 @@ TEST(Memory, EstimateCountsOptimiserStatePerTrainedParameter) {
   EXPECT_EQ(classes[0], (std::pair<std::string, int64_t>{"weights", 440}));
   EXPECT_EQ(classes[2], (std::pair<std::string, int64_t>{"optimiser", 80}));
   EXPECT_EQ(classes[5], (std::pair<std::string, int64_t>{"cache", 5 * 2 * 2 * 2 * 4}));
+  const auto narrow = estimate_memory(
+      model,
+      {.backbone_parameters = 100, .method_parameters = 10, .trained_parameters = 10, .tokens = 3, .element_bytes = 2});
+  EXPECT_EQ(narrow[0].second, 2 * 110 + 4 * 10) << "masters of what is trained";
+  EXPECT_EQ(narrow[1].second, 40);
+  EXPECT_EQ(narrow[2].second, 80);
 }
 
 }  // namespace

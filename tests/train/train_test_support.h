@@ -104,7 +104,7 @@ class TrainTest : public ::testing::Test {
 // Everything that is trained, as one vector.
 inline at::Tensor weights(const TrainingSetup& setup) {
   std::vector<at::Tensor> parts;
-  for (const ParameterStore* store : setup.trained()) parts.push_back(store->flat().clone());
+  for (const ParameterStore* store : setup.trained()) parts.push_back(store->masters().clone());
   return at::cat(parts);
 }
 

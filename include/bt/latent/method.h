@@ -62,6 +62,9 @@ struct MethodContext {
   ModelConfig model;
   c10::TensorOptions options;  // dtype and device of the parameters
   uint64_t seed = 0;
+  bool trainable = true;  // false: for use alone, without gradients and masters (ParameterStore)
+  // Of what a method measures and keeps as numbers: a scale rounded to 16 bits would be off by up to 0.4 % for good.
+  c10::TensorOptions measured() const;
 };
 
 using MakeMethod = std::unique_ptr<Method> (*)(const Options& options, const MethodContext& context);

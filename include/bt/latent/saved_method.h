@@ -29,10 +29,10 @@ struct SavedMethod {
   TriggerOptions trigger;  // when it acts
 };
 
-// The method of a folder, ready to run on the backbone. ExitCode::bad_file for a missing or malformed file, an unknown
-// method, or a backbone or tokenizer other than the one it was trained on; with allow_other_base other weights and
-// another tokenizer are a warning. A PEFT folder without processor_config.json is `lora`; it does not say what it was
-// trained on, so only shapes are checked.
+// The method of a folder, ready to run on the backbone, without gradients. ExitCode::bad_file for a missing or
+// malformed file, an unknown method, or a backbone or tokenizer other than the one it was trained on; with
+// allow_other_base other weights and another tokenizer are a warning. A PEFT folder without processor_config.json is
+// `lora`; it does not say what it was trained on, so only shapes are checked.
 SavedMethod load_saved_method(const std::string& folder, const MethodBase& base, c10::TensorOptions options,
                               bool allow_other_base = false);
 

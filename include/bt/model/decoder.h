@@ -94,23 +94,23 @@ struct Backbone {
 // New weights: projections normal(initializer_range), those that write to the residual stream scaled by
 // 1/sqrt(2 layers); norms 1, biases 0.
 Backbone make_backbone(const ModelConfig& config, c10::TensorOptions options, uint64_t seed, bool trainable);
-// Reads config.json and the weights, one file or shards, converted to the dtype of `options`. Names, shapes and element
-// types are checked before anything is allocated: ExitCode::bad_file naming the tensors. No tensor exists twice on the
-// way: beside the model, a piece of 1 MiB a thread.
+// Reads config.json and the weights, one file or shards, converted to the dtype of `options`; masters of what trains
+// are not rounded to it. Names, shapes and element types are checked before anything is allocated: ExitCode::bad_file
+// naming the tensors. No tensor exists twice on the way: beside the model, a piece of 1 MiB a thread.
 Backbone load_backbone(const std::string& folder, c10::TensorOptions options, bool trainable,
                        LoadMode mode = LoadMode::mmap);
 // The backbone of `folder` in sizes alone: tensors of the dtype on the meta device, which take no memory. Weights that
 // are there are checked as load_backbone checks them, but not read; without any there is a warning.
 Backbone outline_backbone(const std::string& folder, at::ScalarType dtype, bool trainable);
-// Writes config.json and model.safetensors (temporary names, sync, rename) in the weights' dtype; a tied head is stored
+// Writes config.json and model.safetensors (temporary names, sync, rename) in the masters' dtype; a tied head is stored
 // once. Makes the folder; leaves other files alone. ExitCode::io.
 void save_backbone(const Backbone& backbone, const std::string& folder);
 // What runs on hidden states alone: the weights of the layers and of the last norm, and the decoder made of them, whose
 // embedding and head are undefined.
 std::vector<ParameterInfo> layer_parameters(const ModelConfig& config);
 Decoder layers_of(const ModelConfig& config, const ParameterStore& parameters);
-// Copies every weight but embedding and head from one decoder into another of the same config.
-void copy_layers_(Decoder& into, const Decoder& from);
+// Copies every weight but embedding and head into the masters of a store of layer_parameters() of the same config.
+void copy_layers_(ParameterStore& into, const Decoder& from);
 // Replaces the decoder's tensors: copies of the decoder made before keep the old ones.
 void set_trainable(Backbone& backbone, bool trainable);
 

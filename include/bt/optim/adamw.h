@@ -1,4 +1,5 @@
-// AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) on flat parameter buffers: one fused call per parameter group.
+// AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) on flat parameter buffers: one fused call per parameter group. It
+// works on the stores' masters, so in at least fp32, and refreshes the weights that compute.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,7 @@ struct AdamWOptions {
 
 class AdamW {
  public:
-  // The stores outlive the optimiser. Two buffers of each store's size, dtype and device are allocated.
+  // The stores outlive the optimiser. Two buffers of the size, dtype and device of each store's masters are allocated.
   AdamW(ParameterStores stores, AdamWOptions options);
 
   // One update from the stores' gradients; a group's rate is lr * lr_multiplier. Gradients are left as they are.

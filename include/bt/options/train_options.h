@@ -23,7 +23,7 @@ struct RunOptions final : Options {
   int64_t seed = 0;
   int64_t threads = 0;               // 0: one per core
   std::string device = "auto";       // cpu | cuda | cuda:N | auto
-  std::string dtype = "float32";     // of weights and computation: float32 | float64
+  std::string dtype = "float32";     // of weights and computation: float32 | float64 | bfloat16
   std::vector<std::string> plugins;  // shared libraries that add methods
   void fields(OptionFields& f) override;
   void validate() const override;

@@ -13,8 +13,10 @@ struct CrossEntropy {
 };
 
 // logits = softcap * tanh(x W^T / softcap) where softcap > 0. hidden_MC and head_VC same dtype, target_M int64 in [0,
-// V). Memory: one chunk of logits (2^24 on a CPU, 2^27 elsewhere: 256 MiB in bf16) and the gradients of hidden_MC and,
-// if it needs one, head_VC.
+// V). In 16 bits the logits are rounded to them, once; all that follows from them is in fp32, down to the gradient with
+// respect to a logit, which takes the logit's place. The gradient of head_VC is rounded after every chunk. Memory: one
+// chunk of logits (2^24 on a CPU, 2^27 elsewhere: 256 MiB in bf16) and the gradients of hidden_MC and, if it needs one,
+// head_VC.
 CrossEntropy linear_cross_entropy(const at::Tensor& hidden_MC, const at::Tensor& head_VC, const at::Tensor& target_M,
                                   double softcap, double scale, bool want_entropy = false);
 

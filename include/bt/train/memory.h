@@ -24,8 +24,8 @@ struct MemoryShape {
   int64_t element_bytes = 4;
 };
 
-// Bytes by class ("weights", "gradients", "optimiser", "activations", "logits", "cache"). Activations are those that
-// autograd keeps of a plain fine-tuning pass: an upper bound for a frozen backbone.
+// Bytes by class ("weights", masters among them, "gradients", "optimiser", "activations", "logits", "cache").
+// Activations are those that autograd keeps of a plain fine-tuning pass: an upper bound for a frozen backbone.
 std::vector<std::pair<std::string, int64_t>> estimate_memory(const ModelConfig& model, const MemoryShape& shape);
 
 // "1.5 GiB"

@@ -38,6 +38,9 @@ TrainingSetup open_setup(ExperimentOptions options);
 // Tokenizer and data are read; weights are checked where there are any.
 TrainingSetup outline_setup(ExperimentOptions options);
 
+// Of float32, float64 and bfloat16, as options name them.
+at::ScalarType scalar_type(const std::string& dtype);
+
 // "auto" is the first GPU that can be used, else the CPU. ExitCode::usage for a GPU that is not there; `option`: what
 // the user set, for the error.
 at::Device resolve_device(const std::string& name, const std::string& option = "run.device");
