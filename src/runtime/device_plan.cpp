@@ -46,7 +46,7 @@ int64_t rows_after(const Plan& plan, const Segment& segment) {
   return segment.end - plan.sequences[static_cast<size_t>(segment.sequence)].begin;
 }
 
-DepthPlan depth_plan(const Plan& plan, int64_t depth, int64_t token_begin, at::Device device) {
+DepthPlan depth_plan(const Plan& plan, int64_t depth, int64_t token_begin) {
   const int64_t first = plan.depth_begin[static_cast<size_t>(depth)],
                 last = plan.depth_begin[static_cast<size_t>(depth) + 1];
   DepthPlan out;
@@ -69,21 +69,21 @@ DepthPlan depth_plan(const Plan& plan, int64_t depth, int64_t token_begin, at::D
   out.events = static_cast<int64_t>(step_begin.size());
   const SegmentTable table = tabulate(plan, first, last, out.width);
   out.token_end = token_begin + static_cast<int64_t>(table.slot.size());
-  out.token_BS = to_tensor(table.token_slots, device, {out.sequences, out.width});
-  out.slot_n = to_tensor(table.slot, device);
-  out.sequence_n = to_tensor(table.segment, device);
-  out.row_n = to_tensor(table.row, device);
-  out.query_length_B = to_tensor(query_length, device);
-  out.rows_B = to_tensor(rows, device);
-  out.event_rows_E = to_tensor(event_rows, device);
-  out.step_begin_E = to_tensor(step_begin, device);
+  out.token_BS = host_tensor(table.token_slots, {out.sequences, out.width});
+  out.slot_n = host_tensor(table.slot);
+  out.sequence_n = host_tensor(table.segment);
+  out.row_n = host_tensor(table.row);
+  out.query_length_B = host_tensor(query_length);
+  out.rows_B = host_tensor(rows);
+  out.event_rows_E = host_tensor(event_rows);
+  out.step_begin_E = host_tensor(step_begin);
   out.host_event_rows_E = std::move(event_rows);
   out.host_step_begin_E = std::move(step_begin);
   return out;
 }
 
 // Row tables of whole sequences: positions and packed indices.
-void fill_rows(const Plan& plan, const std::vector<int64_t>& packed_of, DevicePlan& out, at::Device device) {
+void fill_rows(const Plan& plan, const std::vector<int64_t>& packed_of, DevicePlan& out) {
   for (const PlanSequence& sequence : plan.sequences) out.rows = std::max(out.rows, sequence.end - sequence.begin);
   std::vector<int64_t> position(static_cast<size_t>(out.sequences * out.rows), 0), packed = position, source;
   for (size_t b = 0; b < plan.sequences.size(); ++b) {
@@ -95,23 +95,23 @@ void fill_rows(const Plan& plan, const std::vector<int64_t>& packed_of, DevicePl
       packed[cell] = packed_of[static_cast<size_t>(at)];
     }
   }
-  out.position_BT = to_tensor(position, device, {out.sequences, out.rows});
-  out.packed_BT = to_tensor(packed, device, {out.sequences, out.rows});
-  out.source_B = to_tensor(source, device);
+  out.position_BT = host_tensor(position, {out.sequences, out.rows});
+  out.packed_BT = host_tensor(packed, {out.sequences, out.rows});
+  out.source_B = host_tensor(source);
 }
 
-void fill_steered(const Plan& plan, const std::vector<int64_t>& plan_index, DevicePlan& out, at::Device device) {
+void fill_steered(const Plan& plan, const std::vector<int64_t>& plan_index, DevicePlan& out) {
   std::vector<int64_t> steered;
   for (const int64_t at : plan_index) steered.push_back(plan.steered[static_cast<size_t>(at)]);
   for (const Segment& segment : plan.segments) {
     const auto begin = plan.steered.begin() + segment.begin, end = plan.steered.begin() + segment.end;
     if (segment.depth == 0 && std::find(begin, end, uint8_t{1}) != end) out.steers_prompt = true;
   }
-  out.steered_N = to_tensor(steered, device).to(at::kBool);
+  out.steered_N = host_tensor(steered);
 }
 
 // Ids, positions and targets in packed order; returns the packed index of every plan token.
-std::vector<int64_t> fill_tokens(const Plan& plan, DevicePlan& out, at::Device device) {
+std::vector<int64_t> fill_tokens(const Plan& plan, DevicePlan& out) {
   std::vector<int64_t> ids, positions, plan_index, packed_of(plan.ids.size()), supervised, target, depth;
   for (const Segment& segment : plan.segments) {
     for (int64_t at = segment.begin; at < segment.end; ++at) {
@@ -128,17 +128,17 @@ std::vector<int64_t> fill_tokens(const Plan& plan, DevicePlan& out, at::Device d
       plan_index.push_back(at);
     }
   }
-  out.id_N = to_tensor(ids, device);
-  out.position_N = to_tensor(positions, device);
-  out.plan_index_N = to_tensor(plan_index, device);
-  if (!plan.steered.empty()) fill_steered(plan, plan_index, out, device);
-  out.supervised_M = to_tensor(supervised, device);
-  out.target_M = to_tensor(target, device);
-  out.supervised_depth_M = to_tensor(depth, device);
+  out.id_N = host_tensor(ids);
+  out.position_N = host_tensor(positions);
+  out.plan_index_N = host_tensor(plan_index);
+  if (!plan.steered.empty()) fill_steered(plan, plan_index, out);
+  out.supervised_M = host_tensor(supervised);
+  out.target_M = host_tensor(target);
+  out.supervised_depth_M = host_tensor(depth);
   return packed_of;
 }
 
-void fill_branches(const Plan& plan, DevicePlan& out, at::Device device) {
+void fill_branches(const Plan& plan, DevicePlan& out) {
   const auto count = static_cast<int64_t>(plan.branches.size());
   const BranchShape& shape = plan.branch_shape;
   const int64_t own = shape.latents + shape.ahead;
@@ -163,15 +163,47 @@ void fill_branches(const Plan& plan, DevicePlan& out, at::Device device) {
       ahead_id.push_back(id);
     }
   }
-  out.supervised_M = to_tensor(supervised, device);
-  out.target_M = to_tensor(target, device);
+  out.supervised_M = host_tensor(supervised);
+  out.target_M = host_tensor(target);
   out.branches = {.shape = shape,
-                  .sequence_R = to_tensor(sequence, device),
-                  .read_R = to_tensor(read, device),
-                  .join_R = to_tensor(join, device),
-                  .position_RS = to_tensor(position, device, {count, own}),
-                  .ahead_id_RA = to_tensor(ahead_id, device, {count, shape.ahead}),
-                  .plain_M = to_tensor(plain, device)};
+                  .sequence_R = host_tensor(sequence),
+                  .read_R = host_tensor(read),
+                  .join_R = host_tensor(join),
+                  .position_RS = host_tensor(position, {count, own}),
+                  .ahead_id_RA = host_tensor(ahead_id, {count, shape.ahead}),
+                  .plain_M = host_tensor(plain)};
+}
+
+std::vector<at::Tensor*> tables_of(DevicePlan& plan) {
+  DeviceBranches& branches = plan.branches;
+  std::vector<at::Tensor*> tables = {
+      &plan.id_N,           &plan.position_N,  &plan.target_M,   &plan.supervised_M,    &plan.supervised_depth_M,
+      &plan.plan_index_N,   &plan.position_BT, &plan.packed_BT,  &plan.source_B,        &plan.steered_N,
+      &branches.sequence_R, &branches.read_R,  &branches.join_R, &branches.position_RS, &branches.ahead_id_RA,
+      &branches.plain_M};
+  for (DepthPlan& depth : plan.depths) {
+    tables.insert(tables.end(), {&depth.token_BS, &depth.slot_n, &depth.sequence_n, &depth.row_n, &depth.query_length_B,
+                                 &depth.rows_B, &depth.event_rows_E, &depth.step_begin_E});
+  }
+  std::erase_if(tables, [](const at::Tensor* table) { return !table->defined(); });
+  return tables;
+}
+
+// As one buffer and one copy. A GPU takes it from pinned memory while the host goes on; the allocator of such memory
+// keeps it until the copy is done.
+void move_together(const std::vector<at::Tensor*>& tables, at::Device device) {
+  int64_t total = 0;
+  for (const at::Tensor* table : tables) total += table->numel();
+  const at::Tensor host = at::empty({total}, at::TensorOptions(at::kLong).pinned_memory(device.is_cuda()));
+  auto* next = host.mutable_data_ptr<int64_t>();
+  for (const at::Tensor* table : tables) next = std::copy_n(table->const_data_ptr<int64_t>(), table->numel(), next);
+  const at::Tensor moved = host.to(device, /*non_blocking=*/true);
+  int64_t begin = 0;
+  for (at::Tensor* table : tables) {
+    const int64_t count = table->numel();
+    *table = moved.narrow(0, begin, count).view(table->sizes());
+    begin += count;
+  }
 }
 
 }  // namespace
@@ -180,13 +212,15 @@ DevicePlan to_device(const Plan& plan, at::Device device) {
   DevicePlan out;
   out.tokens = plan.tokens();
   out.sequences = static_cast<int64_t>(plan.sequences.size());
-  fill_rows(plan, fill_tokens(plan, out, device), out, device);
+  fill_rows(plan, fill_tokens(plan, out), out);
   for (int64_t depth = 0, token = 0; depth < plan.depths(); ++depth) {
-    out.depths.push_back(depth_plan(plan, depth, token, device));
+    out.depths.push_back(depth_plan(plan, depth, token));
     token = out.depths.back().token_end;
     if (depth == 0) out.live_begin = token;
   }
-  if (!plan.branches.empty()) fill_branches(plan, out, device);
+  if (!plan.branches.empty()) fill_branches(plan, out);
+  move_together(tables_of(out), device);
+  if (out.steered_N.defined()) out.steered_N = out.steered_N.to(at::kBool);
   return out;
 }
 

@@ -8,9 +8,13 @@
 
 namespace bt {
 
-inline at::Tensor to_tensor(const std::vector<int64_t>& values, at::Device device, at::IntArrayRef shape = {}) {
+inline at::Tensor host_tensor(const std::vector<int64_t>& values, at::IntArrayRef shape = {}) {
   const at::Tensor host = at::tensor(at::ArrayRef<int64_t>(values), at::kLong);
-  return (shape.empty() ? host : host.view(shape)).to(device);
+  return shape.empty() ? host : host.view(shape);
+}
+
+inline at::Tensor to_tensor(const std::vector<int64_t>& values, at::Device device, at::IntArrayRef shape = {}) {
+  return host_tensor(values, shape).to(device);
 }
 
 }  // namespace bt

@@ -150,7 +150,7 @@ void Trainer::save() {
   const std::string folder = setup_.options.run.out + "/checkpoints";
   TrainState state = state_;
   state.elapsed_s = elapsed_s();
-  state.cursor = Json::object({{"epoch", loader_.cursor().epoch}, {"index", loader_.cursor().index}});
+  state.cursor = Json::object({{"epoch", cursor_.epoch}, {"index", cursor_.index}});
   state.config_sha256 = sha256_hex(write_options_yaml(setup_.options));
   state.data_sha256 = setup_.train.report.sha256;
   save_checkpoint(folder, state, tensors(), resolved_config_);
@@ -188,8 +188,9 @@ void Trainer::resume_from(const std::string& checkpoint) {
                    .next_step = "restore the files, or start anew with --resume none"});
   }
   const std::string where = checkpoint + "/state.json: cursor.";
-  loader_.seek({.epoch = state_.cursor.at("epoch", where).as_int(where + "epoch"),
-                .index = state_.cursor.at("index", where).as_int(where + "index")});
+  cursor_ = {.epoch = state_.cursor.at("epoch", where).as_int(where + "epoch"),
+             .index = state_.cursor.at("index", where).as_int(where + "index")};
+  loader_.seek(cursor_);
   optimiser_.set_steps(state_.optimiser_steps);
   remove_later_checkpoints(setup_.options.run.out, state_.step);
   metrics_ = std::make_unique<MetricsLog>(setup_.options.run.out, state_.step, setup_.options.log.tensorboard);

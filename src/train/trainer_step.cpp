@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "bt/core/error.h"
 #include "bt/core/log.h"
@@ -60,6 +61,12 @@ int64_t calls_of(const Plan& plan) {
   return static_cast<int64_t>(plan.events.size() + plan.branches.size()) + (plan.events.empty() ? spliced : 0);
 }
 
+int64_t events_of(const DevicePlan& plan) {
+  int64_t events = 0;
+  for (const DepthPlan& depth : plan.depths) events += depth.events;
+  return events;
+}
+
 std::string sources_text(const std::vector<std::vector<Example>>& batches) {
   constexpr size_t kMost = 64;
   std::vector<std::string> sources;
@@ -104,61 +111,69 @@ double Trainer::flops(const Plan& plan) const {
 
 StepReport Trainer::step() {
   const auto begin = std::chrono::steady_clock::now();
-  const std::vector<std::vector<Example>> batches = load();
+  const Passes passes = next_ ? *std::exchange(next_, {}) : prepare(state_.step);
   StepReport report;
   report.lr = learning_rate(schedule_, state_.step);
-  accumulate(batches, report);
-  update(batches, report);
+  accumulate(passes, report);
+  update(passes, report);
+  cursor_ = passes.end;
   ++state_.step;
   state_.training_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return report;
 }
 
-std::vector<std::vector<Example>> Trainer::load() {
-  std::vector<std::vector<Example>> batches;
-  for (int64_t i = 0; i < setup_.options.train.accumulate; ++i) batches.push_back(loader_.next());
-  return batches;
+Trainer::Passes Trainer::prepare(int64_t step) {
+  Passes out;
+  for (int64_t i = 0; i < setup_.options.train.accumulate; ++i) {
+    out.batches.push_back(loader_.next());
+    const Plan plan = plan_batch(setup_, out.batches.back(), static_cast<uint64_t>(step));
+    out.tokens += plan.tokens();
+    out.supervised += plan.supervised_tokens;
+    out.calls += calls_of(plan);
+    out.events += static_cast<int64_t>(plan.events.size());
+    out.texts += static_cast<int64_t>(out.batches.back().size());
+    out.flops += flops(plan);
+    out.plans.push_back(to_device(plan, setup_.device()));
+  }
+  BT_ASSERT(out.supervised > 0);  // load_dataset drops examples without a supervised token
+  const auto cells = static_cast<double>(std::max<int64_t>(1, out.events * setup_.decoder().config.layers));
+  for (DevicePlan& plan : out.plans) plan.call_weight = 1.0 / cells;
+  out.end = loader_.cursor();
+  return out;
+}
+
+// While a GPU still works on this step. Not where the model itself is asked for the boundaries: it is about to change.
+void Trainer::prepare_next() {
+  if (!setup_.trigger.live && state_.step + 1 < total_steps_) next_ = prepare(state_.step + 1);
 }
 
 // The gradient of the mean over the supervised tokens of all batches together, so that accumulating over k batches
 // equals one batch k times as large.
-void Trainer::accumulate(const std::vector<std::vector<Example>>& batches, StepReport& report) {
-  std::vector<Plan> plans;
-  int64_t supervised = 0, calls = 0, events = 0, texts = 0, open = 0;
-  for (const std::vector<Example>& batch : batches) {
-    plans.push_back(plan_batch(setup_, batch, static_cast<uint64_t>(state_.step)));
-    supervised += plans.back().supervised_tokens;
-    calls += calls_of(plans.back());
-    events += static_cast<int64_t>(plans.back().events.size());
-    texts += static_cast<int64_t>(batch.size());
-    state_.tokens += plans.back().tokens();
-    state_.flops += flops(plans.back());
-  }
-  BT_ASSERT(supervised > 0);  // load_dataset drops examples without a supervised token
+void Trainer::accumulate(const Passes& passes, StepReport& report) {
+  state_.tokens += passes.tokens;
+  state_.flops += passes.flops;
   for (ParameterStore* store : setup_.trained()) store->zero_grad();
-  at::Tensor nll = at::zeros({}, at::TensorOptions(at::kDouble).device(setup_.device()));
+  at::Tensor nll = at::zeros({}, at::TensorOptions(at::kDouble).device(setup_.device())), open = at::zeros_like(nll);
   RewriteSizes rewrites;
   CallRates rates;
-  const double call_weight = 1.0 / static_cast<double>(std::max<int64_t>(1, events * setup_.decoder().config.layers));
-  for (const Plan& plan : plans) {
-    DevicePlan on_device = to_device(plan, setup_.device());  // the backward pass reads it too
-    on_device.call_weight = call_weight;
-    const Forward forward = teacher_forced(setup_.decoder(), setup_.method.get(), on_device,
-                                           forward_options(1.0 / static_cast<double>(supervised)));
+  for (const DevicePlan& plan : passes.plans) {
+    const Forward forward = teacher_forced(setup_.decoder(), setup_.method.get(), plan,
+                                           forward_options(1.0 / static_cast<double>(passes.supervised)));
     if (forward.loss.requires_grad()) forward.loss.backward();  // not where no boundary fired and all else is frozen
     nll += forward.nll_M.sum(at::kDouble);
     rewrites.add(forward.rewrite_size);
-    rates.add(forward.call_rate, static_cast<double>(plan.events.size()));
-    if (forward.open_R.defined()) open += forward.open_R.sum().item<int64_t>();
+    rates.add(forward.call_rate, static_cast<double>(events_of(plan)));
+    if (forward.open_R.defined()) open += forward.open_R.sum();
   }
-  report.loss = nll.item<double>() / static_cast<double>(supervised);
+  prepare_next();
+  report.loss = nll.item<double>() / static_cast<double>(passes.supervised);
   report.rewrite_size = rewrites.rms();
   report.call_rate = rates.mean();
-  if (is_gated(setup_.method.get())) report.call_rate = {static_cast<double>(open) / static_cast<double>(calls)};
-  report.calls_per_text = static_cast<double>(calls) / static_cast<double>(texts);
+  if (is_gated(setup_.method.get())) report.call_rate = {open.item<double>() / static_cast<double>(passes.calls)};
+  report.calls_per_text = static_cast<double>(passes.calls) / static_cast<double>(passes.texts);
 }
 
-void Trainer::update(const std::vector<std::vector<Example>>& batches, StepReport& report) {
+void Trainer::update(const Passes& passes, StepReport& report) {
   const TrainOptions& options = setup_.options.train;
   const ParameterStores stores = setup_.trained();
   report.grad_norm = gradient_norm(stores);
@@ -172,7 +187,7 @@ void Trainer::update(const std::vector<std::vector<Example>>& batches, StepRepor
   report.skipped = true;
   ++state_.skipped_in_a_row;
   if (options.on_nonfinite == "stop" || state_.skipped_in_a_row >= options.skip_limit) {
-    stop_nonfinite(report, state_.step, batches);
+    stop_nonfinite(report, state_.step, passes.batches);
   }
   log::warning(str("step ", state_.step, " is skipped: loss ", report.loss, ", gradient norm ", report.grad_norm));
 }

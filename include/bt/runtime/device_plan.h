@@ -59,7 +59,8 @@ struct DevicePlan {
   DeviceBranches branches;  // with them, supervised_M holds r * A + a, and no token of the texts is supervised
 };
 
-// Cost: one pass over the plan on the host and one copy per tensor.
+// Cost: one pass over the plan on the host and one copy to the device, for which the host does not wait: on a GPU the
+// tensors are ready for what is started on the current stream afterwards.
 DevicePlan to_device(const Plan& plan, at::Device device);
 
 // The packed tokens of a depth, [n, H, D], as its right-padded sequences, [B, S, H, D]. Padding repeats token 0.

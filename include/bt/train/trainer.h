@@ -63,9 +63,18 @@ class Trainer {
   void resume_from(const std::string& checkpoint);
   TrainTensors tensors() const;
 
-  std::vector<std::vector<Example>> load();
-  void accumulate(const std::vector<std::vector<Example>>& batches, StepReport& report);
-  void update(const std::vector<std::vector<Example>>& batches, StepReport& report);
+  // The forward passes of one optimiser step, ready to run, and what there is in them.
+  struct Passes {
+    std::vector<std::vector<Example>> batches;
+    std::vector<DevicePlan> plans;
+    int64_t tokens = 0, supervised = 0, calls = 0, events = 0, texts = 0;
+    double flops = 0;
+    LoaderCursor end;  // of the loader, behind them
+  };
+  Passes prepare(int64_t step);
+  void prepare_next();
+  void accumulate(const Passes& passes, StepReport& report);
+  void update(const Passes& passes, StepReport& report);
   void log(const StepReport& report);
   void add_figures_of_method(Json& figures) const;
   void validate_and_keep_best();
@@ -77,11 +86,13 @@ class Trainer {
 
   TrainingSetup setup_;
   std::string resolved_config_;
-  Loader loader_;
+  Loader loader_;  // ahead of the steps by what is in next_
+  std::optional<Passes> next_;
   AdamW optimiser_;
   Schedule schedule_;
   int64_t total_steps_ = 0;
-  TrainState state_;  // elapsed_s: of earlier sessions
+  TrainState state_;     // elapsed_s: of earlier sessions
+  LoaderCursor cursor_;  // behind the steps done
   std::unique_ptr<MetricsLog> metrics_;
   Progress progress_;
 };
