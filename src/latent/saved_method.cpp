@@ -91,6 +91,7 @@ SavedMethod load_saved_method(const std::string& folder, const MethodBase& base,
   };
   load(options.device(at::kMeta));  // compares sizes with the file before memory is taken for them
   saved.method = load(options);
+  if (ParameterStore* parameters = saved.method->parameters()) parameters->set_trainable(false);
   const auto* shared = dynamic_cast<const MethodOptions*>(saved.options.get());
   saved.trigger =
       shared != nullptr ? shared->resolved_trigger() : TriggerOptions{.kind = "none", .at_prompt_end = false};

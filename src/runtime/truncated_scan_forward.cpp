@@ -151,6 +151,8 @@ at::Tensor scan_forward(ScanState& state, const Qkv& live) {
     if (at_depth.events > 0) act(state, running, depth, q_BSHD, lse_BSH);
   }
   state.pool_P2GD = at::cat(running.pool);
+  state.prompt = {};  // in the pool, and the queries have voted
+  state.prompt_lse_BSH.reset();
   return out_nHD;
 }
 
