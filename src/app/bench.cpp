@@ -4,7 +4,7 @@
 #include <exception>
 
 #include "bt/ops/device_graph.h"
-#include "tensor_memory.h"
+#include "bt/runtime/tensor_memory.h"
 
 namespace bt {
 namespace {

@@ -9,7 +9,7 @@
 #include "bench_models.h"
 #include "bt/core/strings.h"
 #include "bt/runtime/decoding.h"
-#include "tensor_memory.h"
+#include "bt/runtime/tensor_memory.h"
 
 namespace bt {
 namespace {

@@ -3,10 +3,13 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <cmath>
+
 #include "bench.h"
 #include "bench_models.h"
 #include "bt/core/strings.h"
-#include "bt/runtime/decoding.h"
+#include "bt/runtime/decoding_memory.h"
+#include "bt/train/memory.h"
 
 namespace bt {
 namespace {
@@ -26,11 +29,29 @@ ChooseTokens steps_of(int64_t step_tokens) {
   };
 }
 
+DecodingShape decoding_shape(const BenchSize& size, int64_t new_tokens) {
+  return {.slots = size.sequences, .capacity = size.batch[0].prompt_length + new_tokens + 64};
+}
+
+// In fp32: what the processor adds to weights and cache.
+std::string memory_line(const BenchSize& size) {
+  const c10::TensorOptions nowhere = c10::TensorOptions(at::kFloat).device(at::kMeta);
+  const Backbone backbone = make_backbone(size.model, nowhere, 1, /*trainable=*/false);
+  const auto method = make_method("bt", size.processor, {size.model, nowhere, 1});
+  const DecodingMemory memory =
+      decoding_memory(backbone.decoder, method.get(), decoding_shape(size, 3 * size.step_tokens));
+  const auto without = static_cast<double>(backbone.parameters->flat().nbytes() + memory.cache);
+  return str("\nmemory in float32: weights ", bytes_text(backbone.parameters->flat().nbytes()), ", cache ",
+             bytes_text(memory.cache), "; the processor adds parameters ", bytes_text(memory.method),
+             " and kept queries ", bytes_text(memory.queries), ", ",
+             std::round(1000 * static_cast<double>(memory.added()) / without) / 10, " %");
+}
+
 void decode(const DecodingModel& model, const BenchSize& size, int64_t new_tokens) {
   at::NoGradGuard no_grad;
   const int64_t prompt = size.batch[0].prompt_length;
-  Decoding engine(model.backbone.decoder, model.method.get(), model.table, {}, {},
-                  {.slots = size.sequences, .capacity = prompt + new_tokens + 64}, steps_of(size.step_tokens));
+  Decoding engine(model.backbone.decoder, model.method.get(), model.table, {}, {}, decoding_shape(size, new_tokens),
+                  steps_of(size.step_tokens));
   std::vector<DecodingRequest> requests;
   for (const Example& one : size.batch) {
     requests.push_back({static_cast<uint64_t>(one.source), {one.ids.begin(), one.ids.begin() + prompt}, new_tokens});
@@ -77,7 +98,7 @@ Bench coprocessor_decoding() {
 }
 
 Bench decoding(const BenchSize& size) {
-  return {"decode/" + size.name, str(size.shape, "; a step of ", size.step_tokens, " tokens, prefill included"),
+  return {"decode/" + size.name, str(size.shape, "; a step of ", size.step_tokens, " tokens, prefill included", memory_line(size)),
           [size](const c10::TensorOptions& options) {
             return std::vector<Variant>{variant("the decoder alone", size, options, false),
                                         variant("with the processor", size, options, true)};

@@ -9,7 +9,7 @@
 #include "bt/runtime/method_plan.h"
 #include "bt/runtime/step_flops.h"
 #include "bt/runtime/teacher_forced.h"
-#include "tensor_memory.h"
+#include "bt/runtime/tensor_memory.h"
 
 namespace bt {
 namespace {

@@ -14,6 +14,7 @@
 #include "bt/runtime/decoding.h"
 #include "bt/text/streaming_decoder.h"
 #include "bt/text/tasks.h"
+#include "inference_memory.h"
 
 namespace bt {
 namespace {
@@ -186,7 +187,12 @@ std::string_view finish_name(FinishReason reason) {
 std::vector<Completion> generate(const InferenceModel& model, const std::vector<GenerationRequest>& requests,
                                  const GenerationOptions& options, const GenerationEvents& events) {
   if (requests.empty()) return {};
-  return Generation(model, requests, options, events).run();
+  std::vector<Completion> completions;
+  within_memory(
+      model.device_name(), inference_remedies(),
+      [&] { return generation_memory(model, shape_for(model, requests, options.slots)); },
+      [&] { completions = Generation(model, requests, options, events).run(); });
+  return completions;
 }
 
 }  // namespace bt

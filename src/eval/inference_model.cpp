@@ -17,6 +17,7 @@
 #include "bt/runtime/method_plan.h"
 #include "bt/text/chat_template.h"
 #include "bt/train/setup.h"
+#include "inference_memory.h"
 
 namespace bt {
 namespace {
@@ -86,6 +87,25 @@ void check_ids(const std::vector<int32_t>& ids, const InferenceModel& model) {
                  .found = str(*beyond, ", ", quoted_excerpt(model.tokenizer->decode({&*beyond, 1})))});
 }
 
+InferenceModel opened(const ModelPlace& place) {
+  for (const std::string& plugin : place.plugins) open_plugin(plugin);
+  if (place.threads > 0) at::set_num_threads(static_cast<int>(place.threads));
+  const auto options =
+      at::TensorOptions().device(resolve_device(place.device, "--device")).dtype(inference_type(place.dtype));
+  InferenceModel model;
+  model.path = place.model;
+  model.latent_path = place.latent;
+  model.tokenizer = load_tokenizer(place.model);
+  model.chat = open_chat(place, *model.tokenizer);
+  model.training = find_training_text(place);
+  model.backbone = load_backbone(place.model, options, false, load_mode(place.load));
+  const ModelConfig& config = model.decoder().config;
+  model.boundaries = BoundaryTable(*model.tokenizer, config.vocab_size);
+  for (const int64_t id : config.eos_ids) model.eos_ids.push_back(static_cast<int32_t>(id));
+  open_method(model, place);
+  return model;
+}
+
 }  // namespace
 
 std::string InferenceModel::dtype_name() const {
@@ -120,22 +140,15 @@ int64_t InferenceModel::latent_rows(int64_t prompt_tokens, int64_t new_tokens) c
   return checked_mul(calls, rows, "cache rows that a method adds");
 }
 
+at::ScalarType inference_type(const std::string& dtype) {
+  if (dtype == "float64") return at::kDouble;
+  return dtype == "bfloat16" ? at::kBFloat16 : at::kFloat;
+}
+
 InferenceModel open_inference_model(const ModelPlace& place) {
-  for (const std::string& plugin : place.plugins) open_plugin(plugin);
-  if (place.threads > 0) at::set_num_threads(static_cast<int>(place.threads));
-  const auto options =
-      at::TensorOptions().device(resolve_device(place.device, "--device")).dtype(scalar_type(place.dtype));
   InferenceModel model;
-  model.path = place.model;
-  model.latent_path = place.latent;
-  model.tokenizer = load_tokenizer(place.model);
-  model.chat = open_chat(place, *model.tokenizer);
-  model.training = find_training_text(place);
-  model.backbone = load_backbone(place.model, options, false, load_mode(place.load));
-  const ModelConfig& config = model.decoder().config;
-  model.boundaries = BoundaryTable(*model.tokenizer, config.vocab_size);
-  for (const int64_t id : config.eos_ids) model.eos_ids.push_back(static_cast<int32_t>(id));
-  open_method(model, place);
+  within_memory(
+      place.device, inference_remedies(), [&] { return loading_memory(place); }, [&] { model = opened(place); });
   return model;
 }
 

@@ -15,6 +15,7 @@
 #include "bt/runtime/teacher_forced.h"
 #include "bt/runtime/uncertainty.h"
 #include "decoded_scoring.h"
+#include "inference_memory.h"
 
 namespace bt {
 namespace {
@@ -73,7 +74,9 @@ std::vector<TextScore> scores_of(const InferenceModel& model, const Method* meth
     }
     const Plan plan = plan_for(method, batch, model.boundaries, model.trigger, model.eos_ids);
     const DevicePlan device = to_device(plan, model.decoder().embedding.device());
-    collect(plan, device, teacher_forced(model.decoder(), method, device, {}).nll_M, numbers, scores);
+    within_memory(
+        model.device_name(), inference_remedies(), [&] { return scoring_memory(model, method, device); },
+        [&] { collect(plan, device, teacher_forced(model.decoder(), method, device, {}).nll_M, numbers, scores); });
     batch.clear();
     numbers.clear();
   };

@@ -11,10 +11,6 @@
 namespace bt {
 namespace {
 
-// Logits of a chunk. A GPU needs a thousand rows of a large vocabulary for its matrix products to be worth the reading
-// of the head, which every chunk does anew.
-int64_t chunk_elements(at::Device device) { return int64_t{1} << (device.is_cpu() ? 24 : 27); }
-
 struct Accumulated {
   at::Tensor nll_M, correct_M;        // outputs
   at::Tensor entropy_M;               // an output, where wanted
@@ -42,8 +38,7 @@ class Node : public torch::autograd::Function<Node> {
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden_MC,
                                                 const at::Tensor& head_VC, const at::Tensor& target_M, double softcap,
                                                 double scale, bool want_hidden, bool want_head, bool want_entropy) {
-    const int64_t rows = hidden_MC.size(0), chunk = std::max<int64_t>(1, chunk_elements(hidden_MC.device()) /
-                                                                             std::max<int64_t>(1, head_VC.size(0)));
+    const int64_t rows = hidden_MC.size(0), chunk = cross_entropy_chunk_rows(hidden_MC.device(), head_VC.size(0));
     const auto type = hidden_MC.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     Accumulated out;
     out.nll_M = at::empty({rows}, hidden_MC.options().dtype(type));
@@ -74,6 +69,13 @@ class Node : public torch::autograd::Function<Node> {
 };
 
 }  // namespace
+
+// A GPU needs a thousand rows of a large vocabulary for its matrix products to be worth the reading of the head, which
+// every chunk does anew.
+int64_t cross_entropy_chunk_rows(at::Device device, int64_t vocabulary) {
+  const int64_t logits = int64_t{1} << (device.is_cpu() ? 24 : 27);
+  return std::max<int64_t>(1, logits / std::max<int64_t>(1, vocabulary));
+}
 
 CrossEntropy linear_cross_entropy(const at::Tensor& hidden_MC, const at::Tensor& head_VC, const at::Tensor& target_M,
                                   double softcap, double scale, bool want_entropy) {

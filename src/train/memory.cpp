@@ -7,6 +7,8 @@
 #include <array>
 #include <cstdio>
 
+#include "bt/core/strings.h"
+
 namespace bt {
 
 int64_t peak_memory_bytes(at::Device device) {
@@ -20,20 +22,30 @@ int64_t peak_memory_bytes(at::Device device) {
   return stats.allocated_bytes[kAllPools].peak;
 }
 
-std::vector<std::pair<std::string, int64_t>> estimate_memory(const ModelConfig& model, const MemoryShape& shape) {
-  const int64_t attention_width = (model.heads + 2 * model.kv_heads) * model.head_dim;
-  // Per token and layer: two norms' inputs and outputs, q, k, v, attention output, and gate, up and their product.
-  const int64_t kept =
-      4 * model.hidden_size + attention_width + model.heads * model.head_dim + 4 * model.intermediate_size;
-  const int64_t cache_row = 2 * model.kv_heads * model.head_dim * model.layers;
+MemoryClasses estimate_memory(const MemoryShape& shape) {
   const int64_t bytes = shape.element_bytes, master = std::max<int64_t>(bytes, sizeof(float));
   const int64_t masters = master > bytes ? shape.trained_parameters * master : 0;
   return {{"weights", (shape.backbone_parameters + shape.method_parameters) * bytes + masters},
           {"gradients", shape.trained_parameters * master},
           {"optimiser", 2 * shape.trained_parameters * master},
-          {"activations", shape.tokens * model.layers * kept * bytes},
-          {"logits", 2 * shape.supervised * model.vocab_size * bytes},
-          {"cache", shape.cached_rows * cache_row * bytes}};
+          {"activations", shape.pass.activations},
+          {"cache", shape.pass.cache},
+          {"logits", shape.pass.logits},
+          {"scores", shape.pass.scores}};
+}
+
+int64_t total_bytes(const MemoryClasses& classes) {
+  int64_t total = 0;
+  for (const auto& [name, bytes] : classes) total += bytes;
+  return total;
+}
+
+std::string memory_text(const MemoryClasses& classes) {
+  std::vector<std::string> parts;
+  for (const auto& [name, bytes] : classes) {
+    if (bytes != 0) parts.push_back(str(name, " ", bytes_text(bytes)));
+  }
+  return str(bytes_text(total_bytes(classes)), " (", join(parts, ", "), ")");
 }
 
 std::string bytes_text(int64_t bytes) {

@@ -156,6 +156,12 @@ void precompute_uncertainty(TrainingSetup& setup) {
 
 }  // namespace
 
+LoaderOptions loader_options(const ExperimentOptions& options) {
+  return {.batch_size = options.train.batch_size,
+          .seed = static_cast<uint64_t>(options.run.seed),
+          .length_window = options.data.length_window};
+}
+
 TrainingSetup open_setup(ExperimentOptions options) {
   const at::Device device = resolve_device(options.run.device);
   TrainingSetup setup = open_parts(std::move(options), device);

@@ -39,12 +39,6 @@ Schedule make_schedule(const TrainOptions& options, int64_t total_steps) {
           .final_ratio = options.final_lr_ratio};
 }
 
-LoaderOptions loader_options(const ExperimentOptions& options) {
-  return {.batch_size = options.train.batch_size,
-          .seed = static_cast<uint64_t>(options.run.seed),
-          .length_window = options.data.length_window};
-}
-
 int64_t steps_to_make(const TrainingSetup& setup) {
   if (setup.trained().empty()) return 0;
   return setup.options.train.total_steps(static_cast<int64_t>(setup.train.examples.size()));

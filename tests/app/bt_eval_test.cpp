@@ -43,9 +43,9 @@ class BtEvalTest : public testing::EvalTest {
         {path("model"), config, load_tokenizer("bytes")->fingerprint(), weights_fingerprint(*backbone.parameters)});
   }
 
-  Outcome run(const std::string& arguments) const {
-    const std::string command =
-        std::string("cd '") + path("") + "' && " BT_BINARY_DIR "/bin/" + arguments + " >out.txt 2>err.txt";
+  Outcome run(const std::string& arguments, const std::string& before = "true") const {
+    const std::string command = std::string("cd '") + path("") + "' && " + before + " && " BT_BINARY_DIR "/bin/" +
+                                arguments + " >out.txt 2>err.txt";
     const int status = std::system(command.c_str());
     return {WEXITSTATUS(status), read_file(path("out.txt")), read_file(path("err.txt"))};
   }
@@ -125,6 +125,27 @@ TEST_F(BtEvalTest, AnswersPromptsFromAPipe) {
       run("bt-generate --model model --dtype float64 --device cpu --interactive --stop 7 < prompts.txt");
   ASSERT_EQ(done.code, 0) << done.err;
   EXPECT_EQ(done.out, "\\boxed{\n\\boxed{\n");
+}
+
+TEST_F(BtEvalTest, MemoryThatRunsOutIsExitFiveWithWhereItGoesAndWhatToChange) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer needs more addresses than this test allows";
+#endif
+  std::string prompts, problems;
+  for (int i = 0; i < 256; ++i) {
+    prompts += "{\"ids\": [10]}\n";
+    problems += "{\"problem\": \"2+5\", \"solution\": \"\\\\boxed{7}\", \"type\": \"Algebra\"}\n";
+  }
+  write("in.jsonl", prompts);
+  write("data/math/test.jsonl", problems);
+  const std::string sizes = " --device cpu --threads 1 --batch-size 256 --max-new-tokens 1048576";
+  for (const std::string& command : {"bt-generate --model model --input in.jsonl" + sizes,
+                                     "bt-eval run --model model --tasks math_sft --data data --out results" + sizes}) {
+    const Outcome refused = run(command, "ulimit -v 6291456");
+    EXPECT_EQ(refused.code, 5) << refused.err;
+    EXPECT_THAT(refused.err, ::testing::AllOf(HasSubstr("cpu, "), HasSubstr("weights "), HasSubstr("cache "),
+                                              HasSubstr("for less cache: --batch-size, --max-new-tokens")));
+  }
 }
 
 TEST_F(BtEvalTest, StopStringsAndTokensEndAnAnswer) {

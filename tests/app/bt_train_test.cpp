@@ -1,6 +1,7 @@
 // bt-train as a user runs it: exit codes, kills and signals, what it leaves behind.
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,12 +31,14 @@ class BtTrainTest : public TrainTest {
   void write(const std::string& name, const std::string& text) const { std::ofstream(path(name)) << text; }
 
   // Starts the program; its standard output and error go to output.txt.
-  pid_t start(std::vector<std::string> arguments) const {
+  pid_t start(std::vector<std::string> arguments, rlim_t address_space = RLIM_INFINITY) const {
     const pid_t child = fork();
     if (child != 0) return child;
     const int output = open_output();
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
+    const rlimit limit{address_space, address_space};
+    setrlimit(RLIMIT_AS, &limit);
     std::vector<char*> argv = {const_cast<char*>(kProgram)};
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -184,6 +187,17 @@ TEST_F(BtTrainTest, MissingFilesAreExitThree) {
 TEST_F(BtTrainTest, NonFiniteLossIsExitFour) {
   EXPECT_EQ(run({path("run.yaml"), "train.lr=1e30", "train.clip_norm=0"}), 4) << output();
   EXPECT_THAT(output(), HasSubstr("train.lr"));
+}
+
+TEST_F(BtTrainTest, MemoryThatRunsOutIsExitFiveWithWhereItGoesAndWhatToChange) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer needs more addresses than this test allows";
+#endif
+  constexpr rlim_t kSixGigabytes = rlim_t{6} << 30;  // the weights' size, so that they do not fit beside the program
+  EXPECT_EQ(wait(start({path("run.yaml"), "model.intermediate_size=16777216"}, kSixGigabytes)), 5) << output();
+  EXPECT_THAT(output(), ::testing::AllOf(HasSubstr("cpu, "), HasSubstr("weights 6.0 GiB"),
+                                         HasSubstr("optimiser 12.0 GiB"), HasSubstr("can't allocate memory"),
+                                         HasSubstr("for less activations: train.batch_size")));
 }
 
 TEST_F(BtTrainTest, AFolderThatCannotBeWrittenIsExitSix) {

@@ -34,27 +34,18 @@ TEST(Memory, BytesAreReadable) {
 TEST(Memory, PeakOfTheProcessIsMeasured) { EXPECT_GT(peak_memory_bytes(at::kCPU), int64_t{1} << 20); }
 
 TEST(Memory, EstimateCountsOptimiserStatePerTrainedParameter) {
-  const ModelConfig model{.vocab_size = 10,
-                          .hidden_size = 4,
-                          .intermediate_size = 8,
-                          .layers = 2,
-                          .heads = 2,
-                          .kv_heads = 1,
-                          .head_dim = 2};
-  const auto classes = estimate_memory(model, {.backbone_parameters = 100,
-                                               .method_parameters = 10,
-                                               .trained_parameters = 10,
-                                               .tokens = 3,
-                                               .supervised = 2,
-                                               .cached_rows = 5,
-                                               .element_bytes = 4});
-  ASSERT_EQ(classes.size(), 6u);
+  const MemoryClasses classes = estimate_memory({.backbone_parameters = 100,
+                                                 .method_parameters = 10,
+                                                 .trained_parameters = 10,
+                                                 .element_bytes = 4,
+                                                 .pass = {.activations = 2000, .cache = 48}});
+  ASSERT_EQ(classes.size(), 7u);
   EXPECT_EQ(classes[0], (std::pair<std::string, int64_t>{"weights", 440}));
   EXPECT_EQ(classes[2], (std::pair<std::string, int64_t>{"optimiser", 80}));
-  EXPECT_EQ(classes[5], (std::pair<std::string, int64_t>{"cache", 5 * 2 * 2 * 2 * 4}));
-  const auto narrow = estimate_memory(
-      model,
-      {.backbone_parameters = 100, .method_parameters = 10, .trained_parameters = 10, .tokens = 3, .element_bytes = 2});
+  EXPECT_EQ(memory_text(classes),
+            "2.5 KiB (weights 440 B, gradients 40 B, optimiser 80 B, activations 2.0 KiB, cache 48 B)");
+  const MemoryClasses narrow = estimate_memory(
+      {.backbone_parameters = 100, .method_parameters = 10, .trained_parameters = 10, .element_bytes = 2});
   EXPECT_EQ(narrow[0].second, 2 * 110 + 4 * 10) << "masters of what is trained";
   EXPECT_EQ(narrow[1].second, 40);
   EXPECT_EQ(narrow[2].second, 80);

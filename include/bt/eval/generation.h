@@ -48,7 +48,7 @@ struct GenerationEvents {
 
 // One completion a request, in the order of the requests. Prompts are admitted longest first, so that those prefilled
 // together are of similar length; greedy answers do not depend on it beyond rounding. ExitCode::usage for an empty
-// prompt. Memory: a cache of `slots` times the longest prompt, answer and latents.
+// prompt, ExitCode::out_of_memory. Memory: a cache of `slots` times the longest prompt, answer and latents.
 std::vector<Completion> generate(const InferenceModel& model, const std::vector<GenerationRequest>& requests,
                                  const GenerationOptions& options, const GenerationEvents& events = {});
 

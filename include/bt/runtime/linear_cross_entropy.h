@@ -20,4 +20,7 @@ struct CrossEntropy {
 CrossEntropy linear_cross_entropy(const at::Tensor& hidden_MC, const at::Tensor& head_VC, const at::Tensor& target_M,
                                   double softcap, double scale, bool want_entropy = false);
 
+// Rows whose logits exist at one time, on this device.
+int64_t cross_entropy_chunk_rows(at::Device device, int64_t vocabulary);
+
 }  // namespace bt

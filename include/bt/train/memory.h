@@ -8,25 +8,27 @@
 #include <utility>
 #include <vector>
 
-#include "bt/format/model_config.h"
+#include "bt/train/pass_memory.h"
 
 namespace bt {
 
 // Greatest memory in use so far: of the process on the CPU, of LibTorch's allocator on a GPU.
 int64_t peak_memory_bytes(at::Device device);
 
+using MemoryClasses = std::vector<std::pair<std::string, int64_t>>;  // bytes by name
+
 struct MemoryShape {
   int64_t backbone_parameters = 0, method_parameters = 0;
   int64_t trained_parameters = 0;
-  int64_t tokens = 0;       // of one forward pass
-  int64_t supervised = 0;   // of these, predictions in the loss
-  int64_t cached_rows = 0;  // sequences * longest sequence
   int64_t element_bytes = 4;
+  PassMemory pass;  // of the largest batch
 };
 
-// Bytes by class ("weights", masters among them, "gradients", "optimiser", "activations", "logits", "cache").
-// Activations are those that autograd keeps of a plain fine-tuning pass: an upper bound for a frozen backbone.
-std::vector<std::pair<std::string, int64_t>> estimate_memory(const ModelConfig& model, const MemoryShape& shape);
+// "weights" (masters among them), "gradients", "optimiser" and the classes of PassMemory.
+MemoryClasses estimate_memory(const MemoryShape& shape);
+int64_t total_bytes(const MemoryClasses& classes);
+// "1.5 GiB (weights 1.0 GiB, ...)"; classes of no bytes are left out.
+std::string memory_text(const MemoryClasses& classes);
 
 // "1.5 GiB"
 std::string bytes_text(int64_t bytes);

@@ -6,10 +6,12 @@
 #include <vector>
 
 #include "bt/data/dataset.h"
+#include "bt/data/loader.h"
 #include "bt/latent/method.h"
 #include "bt/model/decoder.h"
 #include "bt/optim/gradient.h"
 #include "bt/options/train_options.h"
+#include "bt/train/memory.h"
 
 namespace bt {
 
@@ -48,6 +50,12 @@ at::Device resolve_device(const std::string& name, const std::string& option = "
 // Packs a batch as the method needs it. `draw`: what places drawn at random depend on beside the run's seed and the
 // example: the step of training, or kValidationDraw, whose places are the same for every seed.
 Plan plan_batch(const TrainingSetup& setup, const std::vector<Example>& batch, uint64_t draw);
+
+LoaderOptions loader_options(const ExperimentOptions& options);
+
+// Estimated at the largest batch of the first epoch: of most tokens, or of the longest sequences once padded.
+// Boundaries that a model is asked for are not known yet: those of newlines stand for them.
+MemoryClasses training_memory(const TrainingSetup& setup);
 
 // Parameters, data and memory in words, one fact a line: what --dry-run prints.
 std::string describe_setup(const TrainingSetup& setup);

@@ -1,4 +1,4 @@
-#include "tensor_memory.h"
+#include "bt/runtime/tensor_memory.h"
 
 #include <c10/core/Allocator.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
