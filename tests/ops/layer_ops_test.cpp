@@ -78,6 +78,10 @@ TEST(LayerOps, RotationIsUndoneAndPacksIntoACache) {
   }
   EXPECT_TRUE(at::equal(cache.k_BGTD, expected_k));
   EXPECT_TRUE(at::equal(cache.v_BGTD, expected_v));
+
+  ops::rotate_into_(cache, at::tensor(slot), at::full({4}, -1, at::kLong), q, k, v, cos, sin);
+  EXPECT_TRUE(at::equal(cache.k_BGTD, expected_k)) << "no token has a row";
+  EXPECT_TRUE(at::equal(cache.v_BGTD, expected_v));
 }
 
 }  // namespace
