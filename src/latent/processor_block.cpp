@@ -20,7 +20,7 @@ at::Tensor project(const at::Tensor& x_YMI, const at::Tensor& w_YOI) {
 
 at::Tensor normalise(const at::Tensor& x_YMP, const at::Tensor& w_YP) {
   if (w_YP.size(0) == 1) return rms_norm(x_YMP, w_YP.squeeze(0), {.eps = kNormEps});
-  return x_YMP * (x_YMP.square().mean(-1, /*keepdim=*/true) + kNormEps).rsqrt() * w_YP.unsqueeze(1);
+  return rms_norm(x_YMP, at::ones({w_YP.size(1)}, x_YMP.options()), {.eps = kNormEps}) * w_YP.unsqueeze(1);
 }
 
 // [Y E, heads or 1, W, W], added to the scores.
@@ -170,7 +170,7 @@ at::Tensor processor_block(const BtOptions& options, const ProcessorWeights& wei
   h = h + project(self_attention(options, weights, events, slots, normalise(h, weights.attention_norm), angles),
                   weights.w_o);
   const auto gate_up = project(normalise(h, weights.mlp_norm), weights.w_gate_up).chunk(2, -1);
-  h = h + project(at::silu(gate_up[0]) * gate_up[1], weights.w_down);
+  h = h + project(gated_activation(Activation::silu, gate_up[0], gate_up[1]), weights.w_down);
   const at::Tensor change = project(normalise(h, weights.out_norm), weights.w_out);
   const at::Tensor delta = slots.unpack(whole_entry(options, change)).view(u_YEWC.sizes());
   if (slots.packed()) return delta;
