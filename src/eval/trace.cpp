@@ -21,8 +21,7 @@ Json rows_of_kind(const at::Tensor& rows_W, const at::Tensor& kind_W, RowKind ki
   return out;
 }
 
-Json layer_json(const ChosenRows& chosen, int64_t event, double size) {
-  const at::Tensor rows = chosen.rows_EW[event], kind = chosen.kind_EW[event];
+Json layer_json(const at::Tensor& rows, const at::Tensor& kind, double size) {
   return Json::object({{"recent", rows_of_kind(rows, kind, RowKind::recent)},
                        {"recalled", rows_of_kind(rows, kind, RowKind::recalled)},
                        {"size", size}});
@@ -42,8 +41,11 @@ class WriteEvents final : public WatchedEdits::Watch {
     const at::Tensor request_E = events.source_E.cpu(), boundary_E = events.ordinal_E.cpu();
     for (int64_t e = 0; e < request_E.size(0); ++e) {
       Json layers = Json::array();
-      for (size_t y = 0; y < chosen_.size(); ++y)
-        layers.push_back(layer_json(chosen_[y], e, size_YE[static_cast<int64_t>(y)][e].item<double>()));
+      int64_t layer = 0;
+      for (const ChosenRows& run : chosen_) {
+        for (int64_t row = e; row < run.rows_EW.size(0); row += request_E.size(0))
+          layers.push_back(layer_json(run.rows_EW[row], run.kind_EW[row], size_YE[layer++][e].item<double>()));
+      }
       *lines_ += Json::object({{"request", request_E[e].item<int64_t>()},
                                {"boundary", boundary_E[e].item<int64_t>()},
                                {"layers", std::move(layers)}})
@@ -55,7 +57,7 @@ class WriteEvents final : public WatchedEdits::Watch {
 
  private:
   std::shared_ptr<std::string> lines_;
-  std::vector<ChosenRows> chosen_;  // by layer
+  std::vector<ChosenRows> chosen_;  // of the layers, in order; each choice may hold several
 };
 
 }  // namespace

@@ -69,6 +69,8 @@ class BtProcessor final : public Method, public Rewrite {
   int64_t recent_capacity() const override { return options_.rows.recent; }
   int64_t row_capacity() const override { return options_.rows.recent + options_.rows.recall; }
   ChosenRows choose(const EventRows& events) const override { return choose_rows(events, options_.rows); }
+  // The engine asks whether a learned call was made.
+  bool is_recordable() const override { return options_.calls == "always" && bt::is_recordable(options_.rows); }
 
   Edit edit(const Events& events, at::TensorList parameters) const override {
     const ProcessorWeights weights = processor_weights(options_, parameters);

@@ -22,6 +22,7 @@ class ConstantRewrite final : public Method, public Rewrite {
   ParameterStore* parameters() override { return &store_; }
   int64_t recent_capacity() const override { return options_.rows.recent; }
   ChosenRows choose(const EventRows& events) const override { return choose_rows(events, options_.rows); }
+  bool is_recordable() const override { return bt::is_recordable(options_.rows); }
 
   Edit edit(const Events& events, at::TensorList parameters) const override {
     const int64_t layers = events.layer_end - events.layer_begin;

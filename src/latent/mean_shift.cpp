@@ -15,6 +15,7 @@ class MeanShift final : public Method, public Rewrite {
   Effects effects() const override { return {.rewrite = this}; }
   int64_t recent_capacity() const override { return options_.rows.recent; }
   ChosenRows choose(const EventRows& events) const override { return choose_rows(events, options_.rows); }
+  bool is_recordable() const override { return bt::is_recordable(options_.rows); }
 
   Edit edit(const Events& events, at::TensorList /*parameters*/) const override {
     const auto halves = events.u_YEWC.chunk(2, -1);

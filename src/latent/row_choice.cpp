@@ -34,13 +34,17 @@ at::Tensor newest_rows(const EventRows& events, const RowChoiceOptions& options,
   return options.window == "recent" ? newest_ET : newest_ET.logical_and(row_T >= events.step_begin_E.unsqueeze(1));
 }
 
+int64_t layer_of(const EventRows& events, int64_t e) {
+  return events.layer + e * events.layers / events.rows_E.size(0);
+}
+
 // A score per row in [0, 1) that depends on (sequence, boundary, layer, row) alone.
 at::Tensor random_scores(const EventRows& events) {
   const at::Tensor source = events.source_E.cpu(), ordinal = events.ordinal_E.cpu();
   at::Tensor scores = at::empty(events.mass_ET.sizes(), at::kDouble);
   for (int64_t e = 0; e < scores.size(0); ++e) {
     CounterRng rng(static_cast<uint64_t>(source[e].item<int64_t>()), stream_id("random_recall"),
-                   static_cast<uint64_t>(ordinal[e].item<int64_t>() * 4096 + events.layer));
+                   static_cast<uint64_t>(ordinal[e].item<int64_t>() * 4096 + layer_of(events, e)));
     double* row = scores[e].data_ptr<double>();
     for (int64_t t = 0; t < scores.size(1); ++t) row[t] = rng.uniform();
   }
@@ -137,5 +141,7 @@ ChosenRows choose_rows(const EventRows& events, const RowChoiceOptions& options)
   return {at::cat({recent_EW, recalled_EW}, 1),
           at::cat({kinds(recent_EW, RowKind::recent), kinds(recalled_EW, RowKind::recalled)}, 1)};
 }
+
+bool is_recordable(const RowChoiceOptions& options) { return options.recall_by != "random"; }
 
 }  // namespace bt

@@ -58,15 +58,21 @@ double embedding_scale(const Decoder& decoder) {
   return scale.to(decoder.embedding.scalar_type()).item<double>();
 }
 
-Qkv project_qkv(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC, const Rotary& rotary) {
+Qkv project_heads(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC) {
   const LayerWeights& weights = layer_of(decoder, layer);
   const ModelConfig& config = decoder.config;
   const at::Tensor n_NC = normed(decoder, x_NC, weights.attention_norm);
   const auto heads = [&](const at::Tensor& x, int64_t count) { return x.view({x_NC.size(0), count, config.head_dim}); };
-  at::Tensor q_NHD = heads(normed_heads(decoder, weights.q(n_NC), weights.q_norm), config.heads);
-  at::Tensor k_NGD = heads(normed_heads(decoder, weights.k(n_NC), weights.k_norm), config.kv_heads);
-  if (config.rotary[static_cast<size_t>(layer)]) std::tie(q_NHD, k_NGD) = rotate(q_NHD, k_NGD, rotary);
-  return {q_NHD, k_NGD, heads(weights.v(n_NC), config.kv_heads)};
+  return {heads(normed_heads(decoder, weights.q(n_NC), weights.q_norm), config.heads),
+          heads(normed_heads(decoder, weights.k(n_NC), weights.k_norm), config.kv_heads),
+          heads(weights.v(n_NC), config.kv_heads)};
+}
+
+Qkv project_qkv(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC, const Rotary& rotary) {
+  Qkv qkv = project_heads(decoder, layer, x_NC);
+  if (decoder.config.rotary[static_cast<size_t>(layer)])
+    std::tie(qkv.q_NHD, qkv.k_NGD) = rotate(qkv.q_NHD, qkv.k_NGD, rotary);
+  return qkv;
 }
 
 at::Tensor finish_layer(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC, const at::Tensor& out_NHD) {

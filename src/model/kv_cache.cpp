@@ -63,11 +63,28 @@ KvView KvCache::view(int64_t layer, int64_t rows) const {
 }
 
 KvView KvCache::view(int64_t layer, int64_t rows, const at::Tensor& slot_A) const {
-  const KvView all = view(layer, rows);
-  return {all.k_BGTD.index_select(0, slot_A),
-          all.v_BGTD.index_select(0, slot_A),
-          all.length_B.index_select(0, slot_A),
-          all.position_BT.index_select(0, slot_A),
+  return view(LayerRange{layer, layer + 1}, rows, slot_A);
+}
+
+KvView KvCache::view(LayerRange layers, int64_t rows) const {
+  const auto of_layers = [&](const at::Tensor& x_LB) {
+    return x_LB.narrow(0, layers.begin, layers.size()).flatten(0, 1);
+  };
+  return {of_layers(k_LBGTD_).narrow(2, 0, rows),
+          of_layers(v_LBGTD_).narrow(2, 0, rows),
+          of_layers(length_LB_),
+          of_layers(position_LBT_).narrow(1, 0, rows),
+          {}};
+}
+
+KvView KvCache::view(LayerRange layers, int64_t rows, const at::Tensor& slot_A) const {
+  const auto of_slots = [&](const at::Tensor& x_LB) {
+    return x_LB.narrow(0, layers.begin, layers.size()).index_select(1, slot_A).flatten(0, 1);
+  };
+  return {of_slots(k_LBGTD_.narrow(3, 0, rows)),
+          of_slots(v_LBGTD_.narrow(3, 0, rows)),
+          of_slots(length_LB_),
+          of_slots(position_LBT_.narrow(2, 0, rows)),
           {}};
 }
 
@@ -85,6 +102,14 @@ void KvCache::append_(int64_t layer, const at::Tensor& slot_n, const at::Tensor&
   k.index_put_(cells, k_NGD);
   v.index_put_(cells, v_NGD);
   position.index_put_({slot_n, row_n}, position_n);
+}
+
+at::Tensor KvCache::next_rows_(const at::Tensor& position_B, const at::Tensor& count_B) {
+  const at::Tensor writes_B = count_B > 0;
+  const at::Tensor row_LB1 = length_LB_.clamp_max(capacity() - 1).unsqueeze(2);  // a full slot writes nothing
+  const at::Tensor kept_LB1 = position_LBT_.gather(2, row_LB1);
+  position_LBT_.scatter_(2, row_LB1, at::where(writes_B.unsqueeze(1), position_B.unsqueeze(1), kept_LB1));
+  return at::where(writes_B, length_LB_, -1);
 }
 
 void KvCache::advance_(int64_t layer, const at::Tensor& slot_A, const at::Tensor& count_A) {

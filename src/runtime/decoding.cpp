@@ -134,17 +134,21 @@ void Decoding::admit(const std::vector<DecodingRequest>& requests) {
   }
 }
 
+at::Tensor Decoding::State::logits_of(const std::vector<int64_t>& at_slots) const {
+  if (at_slots.size() == slots.size()) return logits_BV;
+  const at::Tensor slot_A = at::tensor(at::ArrayRef<int64_t>(at_slots), at::kLong);
+  return logits_BV.index_select(0, slot_A.to(logits_BV.device(), /*non_blocking=*/true));
+}
+
 void Decoding::State::act_on_entropy() {
   if (asks != Asks::entropy) return;
   std::vector<int64_t> judged, acting;
-  std::vector<at::Tensor> logits;
   for (size_t at = 0; at < slots.size(); ++at) {
     if (!slots[at].live || !slots[at].unjudged) continue;
     judged.push_back(static_cast<int64_t>(at));
-    logits.push_back(slots[at].logits_V);
   }
   if (judged.empty()) return;
-  const std::vector<float> entropy = entropies(at::stack(logits));
+  const std::vector<float> entropy = entropies(logits_of(judged));
   for (size_t i = 0; i < judged.size(); ++i) {
     Slot& slot = slots[static_cast<size_t>(judged[i])];
     slot.uncertainty.push_back(entropy[i]);
@@ -160,15 +164,15 @@ std::vector<SlotReport> Decoding::step() {
   state.act_on_entropy();
   state.join_latents();
   std::vector<LogitRow> live;
-  std::vector<at::Tensor> logits;
+  std::vector<int64_t> live_slots;
   for (size_t i = 0; i < state.slots.size(); ++i) {
     const Slot& slot = state.slots[i];
     if (!slot.live) continue;
     live.push_back({static_cast<int64_t>(i), slot.request.id, slot.generated});
-    logits.push_back(slot.logits_V);
+    live_slots.push_back(static_cast<int64_t>(i));
   }
   if (live.empty()) return {};
-  const at::Tensor logits_AV = at::stack(logits);
+  const at::Tensor logits_AV = state.logits_of(live_slots);
   const std::vector<int32_t> chosen = state.choose(logits_AV, live);
   const std::vector<float> surprise =
       state.asks == Asks::surprise ? surprises(logits_AV, chosen) : std::vector<float>();

@@ -2,31 +2,15 @@
 #include <ATen/ATen.h>
 
 #include "boundary_event.h"
-#include "bt/ops/ops.h"
 #include "decoding_state.h"
 #include "to_tensor.h"
 
 namespace bt {
 namespace {
 
-// x_EW… at the slots of all slots; the others hold `fill`.
-at::Tensor spread(const Decoding::State& state, const at::Tensor& slot_E, const at::Tensor& x, const at::Scalar& fill) {
-  std::vector<int64_t> shape = x.sizes().vec();
-  shape[0] = state.cache.slots();
-  return at::full(shape, fill, x.options()).index_copy_(0, slot_E, x);
-}
-
-// Changes rows of the slots, in every layer.
 void rewrite(Decoding::State& state, const std::vector<int64_t>& slots, const at::Tensor& slot_E,
              const Edited& edited) {
-  for (int64_t layer = 0; layer < state.cache.layers(); ++layer) {
-    const KvView kv = state.cache.view(layer, state.longest(layer, slots));
-    const auto spread_out = [&](const at::Tensor& x_YE, const at::Scalar& fill) {
-      return spread(state, slot_E, x_YE[layer], fill);
-    };
-    ops::edit_rows_(kv, spread_out(edited.rows_YEW, -1), spread_out(edited.u_YEWC, 0),
-                    spread_out(edited.change_YEWC, 0), at::ones({1}, edited.change_YEWC.options()));
-  }
+  change_rows_(state.cache, slot_E, state.are_all(slots), edited, state.longest({0, state.cache.layers()}, slots));
 }
 
 void append_rows(Decoding::State& state, const std::vector<int64_t>& slots, const at::Tensor& slot_E,

@@ -154,10 +154,10 @@ void Decoding::State::feed(const std::vector<Chunk>& chunks) {
   }
   const at::Tensor hidden_AC = final_hidden(decoder, x_nC.index_select(0, batch.last_A));
   const at::Tensor logits_AV = logits(decoder, hidden_AC);
+  logits_BV.index_copy_(0, batch.slot_A, logits_AV);
   const bool keeps = keeps_hidden(method);
   for (size_t a = 0; a < chunks.size(); ++a) {
     Slot& slot = slots[static_cast<size_t>(chunks[a].slot)];
-    slot.logits_V = logits_AV[static_cast<int64_t>(a)];
     if (keeps) slot.hidden_K = hidden_AC[static_cast<int64_t>(a)];
     slot.advance(static_cast<int64_t>(chunks[a].ids.size()));
   }
@@ -175,12 +175,8 @@ void Decoding::State::feed_step(const std::vector<Chunk>& chunks) {
   for (std::vector<int64_t>& lengths : rows) {
     for (const Chunk& chunk : chunks) longest = std::max(longest, ++lengths[static_cast<size_t>(chunk.slot)]);
   }
-  const at::Tensor& logits_BV = token_step->run(tokens, longest);
-  for (const Chunk& chunk : chunks) {
-    Slot& slot = slots[static_cast<size_t>(chunk.slot)];
-    slot.logits_V = logits_BV[chunk.slot];
-    slot.advance(1);
-  }
+  token_step->run(tokens, longest);
+  for (const Chunk& chunk : chunks) slots[static_cast<size_t>(chunk.slot)].advance(1);
 }
 
 }  // namespace bt

@@ -23,7 +23,8 @@ PrefixCache prefix_of(const Decoding::State& state, const std::vector<int64_t>& 
   }
   PrefixCache prefix;
   for (int64_t layer = 0; layer < state.cache.layers(); ++layer)
-    prefix.layers.push_back(state.cache.view(layer, std::max<int64_t>(1, state.longest(layer, at_slots)), slot_E));
+    prefix.layers.push_back(
+        state.cache.view(layer, std::max<int64_t>(1, state.longest({layer, layer + 1}, at_slots)), slot_E));
   prefix.sequence_R = at::arange(slot_E.size(0), slot_E.options());
   prefix.end_R = to_tensor(end, device);
   prefix.position_R = to_tensor(position, device);

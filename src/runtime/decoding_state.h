@@ -9,6 +9,8 @@
 
 #include "bt/model/kv_cache.h"
 #include "bt/runtime/decoding.h"
+#include "cache_events.h"
+#include "event_step.h"
 #include "steered_tokens.h"
 #include "token_step.h"
 
@@ -16,11 +18,6 @@ namespace bt {
 
 // What the trigger asks the model, known before the token loop.
 enum class Asks { nothing, entropy, surprise };
-
-// What a method made at an event: the rows it read, their entries, and the changes to them.
-struct Edited {
-  at::Tensor rows_YEW, position_YEW, u_YEWC, change_YEWC;  // rows -1 where padded
-};
 
 // An edit of one slot that has not landed.
 struct PendingEdit {
@@ -43,8 +40,7 @@ struct Slot {
   int64_t generated = 0;
   int64_t previous_cut = 0, events = 0;
   int64_t step_tokens = 0;  // of the open step, in the query ring
-  at::Tensor logits_V;      // of the last token fed
-  at::Tensor hidden_K;      // of it, after the last norm, where latents go on from it or a gate reads it
+  at::Tensor hidden_K;  // of the last token fed, after the last norm, where latents go on from it or a gate reads it
   std::vector<int64_t> boundaries;
   std::vector<float> uncertainty;   // of the answer's tokens, where the trigger asks the model
   std::optional<int32_t> unjudged;  // the token last fed, where the prediction after it may be a boundary
@@ -81,18 +77,21 @@ struct Decoding::State {
   std::vector<std::vector<int64_t>> appended;  // likewise: rows in front that no token owns
   int64_t ring = 0;                            // newest queries kept per slot (R); 0: nobody votes
   QueryRing kept;
+  at::Tensor logits_BV;                 // after the token last fed to every live slot
   std::vector<at::Tensor> parameters;   // stacked, without gradient
   std::optional<TokenStep> token_step;  // used where defined
+  std::optional<EventStep> event_step;  // likewise
   at::Tensor latents_MC;                // of an appending method; where they come from the cache, those of this event
 
   State(const Decoder& decoder_in, const Method* method_in, const BoundaryTable& table_in,
         const TriggerOptions& trigger_in, std::vector<int32_t> eos_in, const DecodingShape& shape,
         ChooseTokens choose_in);
 
-  // Feeds tokens: cache, ring and the slots' logits move on. One chunk per slot.
+  // Feeds tokens: cache, ring and logits move on. One chunk per slot.
   void feed(const std::vector<Chunk>& chunks);
   // The same for one token of every live slot, as a step that a device can record where the method lets it.
   void feed_step(const std::vector<Chunk>& chunks);
+  at::Tensor logits_of(const std::vector<int64_t>& at_slots) const;  // ascending; where they are all, no copy
   // Acts where the entropy after the token last fed is a boundary.
   void act_on_entropy();
   // The method acts on the slots' caches as they stand, where no gate keeps it from it.
@@ -103,7 +102,8 @@ struct Decoding::State {
   // The latents of a boundary: fed at once, or computed beside decoding until join_latents() feeds them.
   void append_latents(const std::vector<int64_t>& at_slots);
   void join_latents();
-  int64_t longest(int64_t layer, const std::vector<int64_t>& at_slots) const;  // rows
+  int64_t longest(LayerRange layers, const std::vector<int64_t>& at_slots) const;  // rows
+  bool are_all(const std::vector<int64_t>& at_slots) const;                        // every slot, in order
 
  private:
   void join(const std::vector<int64_t>& at_slots);  // pending latents, waited for

@@ -164,5 +164,16 @@ TEST(RandomRecall, DependsOnSequenceBoundaryAndLayerAlone) {
   EXPECT_NE(random_recall(one_event(7, 1, 3), 0), rows);
 }
 
+TEST(RandomRecall, OfSeveralLayersIsThatOfEach) {
+  EventRows both = random_events(2, 2, 30, false);
+  const EventRows one = one_event(7, 1, 4);
+  for (auto member : {&EventRows::rows_E, &EventRows::step_begin_E, &EventRows::source_E, &EventRows::ordinal_E})
+    (both.*member) = (one.*member).repeat({2});
+  both.layer = 3;
+  both.layers = 2;
+  EXPECT_EQ(random_recall(both, 0), random_recall(one_event(7, 1, 3), 0));
+  EXPECT_EQ(random_recall(both, 1), random_recall(one, 0));
+}
+
 }  // namespace
 }  // namespace bt

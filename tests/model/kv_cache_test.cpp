@@ -108,6 +108,29 @@ TEST(KvCache, AViewOfSlotsIsACopyAndAViewOfAllIsNot) {
   EXPECT_EQ(keys_of(cache, 2, 3), (std::vector<double>{0, 0, 0}));
 }
 
+TEST(KvCache, AViewOfLayersHoldsThemOneAfterTheOther) {
+  const KvCache cache = filled();
+  const KvView both = cache.view(LayerRange{0, 2}, 4), second = cache.view(1, 4);
+  EXPECT_TRUE(both.k_BGTD.is_alias_of(second.k_BGTD)) << "a copy";
+  EXPECT_TRUE(both.length_B.equal(longs({0, 0, 0, 5, 0, 3})));
+  EXPECT_TRUE(both.k_BGTD.narrow(0, kSlots, kSlots).equal(second.k_BGTD));
+  EXPECT_TRUE(both.position_BT.narrow(0, kSlots, kSlots).equal(second.position_BT));
+  const KvView some = cache.view(LayerRange{0, 2}, 4, longs({2, 0}));
+  EXPECT_TRUE(some.length_B.equal(longs({0, 0, 3, 5})));
+  EXPECT_TRUE(some.v_BGTD[2].equal(second.v_BGTD[2]));
+  EXPECT_TRUE(some.v_BGTD[3].equal(second.v_BGTD[0]));
+}
+
+TEST(KvCache, NextRowsTakePositionsWhereThereIsAToken) {
+  KvCache cache = filled();
+  cache.advance_(1, longs({0}), longs({1}));  // full
+  EXPECT_TRUE(cache.next_rows_(longs({77, 78, 79}), longs({0, 1, 1})).equal(longs({-1, 0, 0, -1, 0, 3}).view({2, 3})));
+  EXPECT_EQ(positions_of(cache, 0, 6), (std::vector<int64_t>{0, 2, 4, 6, 8, 0}));
+  EXPECT_EQ(positions_of(cache, 1, 1), (std::vector<int64_t>{78}));
+  EXPECT_EQ(positions_of(cache, 2, 4), (std::vector<int64_t>{0, 2, 4, 79}));
+  EXPECT_TRUE(cache.length_LB()[1].equal(longs({6, 0, 3})));
+}
+
 TEST(KvCache, RefusesSizesThatHoldNothing) {
   for (const auto& [slots, capacity] : {std::pair<int64_t, int64_t>{0, 4}, {4, 0}, {-1, 4}}) {
     EXPECT_THROW(KvCache(testing::tiny_config(2), slots, capacity, c10::TensorOptions(at::kFloat)), Error);

@@ -36,7 +36,7 @@ inline void PrintTo(const DecodingCase& c, std::ostream* out) { *out << c.name; 
 
 inline std::unique_ptr<Method> make(const DecodingCase& c, const ModelConfig& config) {
   const MethodContext context = tiny_context(config);
-  if (c.method == "append_rows" || c.method == "gist" || c.method == "evict_pooled") {
+  if (c.method == "append_rows" || c.method == "gist" || c.method == "evict_pooled" || c.method == "constant_rewrite") {
     const std::string name = c.method == "evict_pooled" ? "evict" : c.method;
     auto options = make_method_options(name);
     read_options(parse_yaml(c.yaml, c.name), *options);

@@ -24,18 +24,19 @@ struct RowBounds {
   int64_t rows = 0, step = 0;
 };
 
-// The cache of a batch of events as row choosers see it. No gradient.
+// The cache of a batch of events as row choosers see it; events of several layers stand side by side, layer by layer.
+// No gradient.
 struct EventRows {
-  at::Tensor mass_ET;       // attention mass of every row, fp32 or fp64
-  at::Tensor k_EGTD;        // keys
-  at::Tensor rows_E;        // int64: entries in the cache
-  at::Tensor step_begin_E;  // int64: first row of the step just written
-  at::Tensor position_ET;   // int64
-  at::Tensor alive_ET;      // bool or undefined: rows not evicted
-  at::Tensor source_E;      // int64: data-set index of the sequence, keys random numbers
-  at::Tensor ordinal_E;     // int64: boundary number within the sequence
-  int64_t layer = 0;
-  int64_t window = 0;               // of this layer; rows the next token cannot see are never chosen
+  at::Tensor mass_ET;               // attention mass of every row, fp32 or fp64
+  at::Tensor k_EGTD;                // keys
+  at::Tensor rows_E;                // int64: entries in the cache
+  at::Tensor step_begin_E;          // int64: first row of the step just written
+  at::Tensor position_ET;           // int64
+  at::Tensor alive_ET;              // bool or undefined: rows not evicted
+  at::Tensor source_E;              // int64: data-set index of the sequence, keys random numbers
+  at::Tensor ordinal_E;             // int64: boundary number within the sequence
+  int64_t layer = 0, layers = 1;    // event e is of layer + e / (E / layers)
+  int64_t window = 0;               // of these layers; rows the next token cannot see are never chosen
   std::vector<RowBounds> bounds_E;  // so that sizes need not wait for the device; empty: they must
 };
 
@@ -76,6 +77,10 @@ class Rewrite {
   // The most rows of one event. Needed where they are appended: the cache must hold them.
   virtual int64_t row_capacity() const;
   virtual ChosenRows choose(const EventRows& events) const = 0;
+  // Whether choose (where it is given bounds) and edit do the same device work whatever the numbers in their tensors
+  // and nothing on the host, in decoding, and nothing is chosen where a step is empty: then a device may record an
+  // event and start it again.
+  virtual bool is_recordable() const { return false; }
   // Differentiable in `parameters`: the method's layered parameters, [Y, ...] each.
   virtual Edit edit(const Events& events, at::TensorList parameters) const = 0;
 };

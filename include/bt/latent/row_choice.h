@@ -13,5 +13,7 @@ namespace bt {
 // step is empty chooses nothing. W is the most any event of the batch needs. Ours: recall_share takes the fewest rows
 // that hold a share of the mass, recall_diversity chooses greedily for mass and unlike keys (k rounds over T rows).
 ChosenRows choose_rows(const EventRows& events, const RowChoiceOptions& options);
+// As Rewrite::is_recordable; random numbers come from the host.
+bool is_recordable(const RowChoiceOptions& options);
 
 }  // namespace bt

@@ -78,7 +78,9 @@ struct Qkv {
 double embedding_scale(const Decoder& decoder);
 // The rows of the embedding, [N, C], scaled where the family does. id_N int64 in [0, V).
 at::Tensor embed(const Decoder& decoder, const at::Tensor& id_N);
-// Norm and projections of one layer; queries and keys come normalised and rotated where the layer does so.
+// Norm and projections of one layer; queries and keys come normalised where the layer does so, not rotated.
+Qkv project_heads(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC);
+// The same, rotated where the layer rotates.
 Qkv project_qkv(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC, const Rotary& rotary);
 // The rest of the layer after attention: output projection, feed-forward, both residual sums. [N, C].
 at::Tensor finish_layer(const Decoder& decoder, int64_t layer, const at::Tensor& x_NC, const at::Tensor& out_NHD);

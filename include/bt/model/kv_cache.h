@@ -15,6 +15,12 @@
 
 namespace bt {
 
+// Layers [begin, end).
+struct LayerRange {
+  int64_t begin = 0, end = 0;
+  int64_t size() const { return end - begin; }
+};
+
 class KvCache {
  public:
   // Bytes: 2 * L * B * G * T * D elements. ExitCode::usage when slots or capacity are not positive.
@@ -27,11 +33,17 @@ class KvCache {
   // The first `rows` rows of every slot, or of the slots listed (a copy of them).
   KvView view(int64_t layer, int64_t rows) const;
   KvView view(int64_t layer, int64_t rows, const at::Tensor& slot_A) const;
+  // The same of several layers, one after the other: sequence y * slots + b is slot b of layer layers.begin + y.
+  KvView view(LayerRange layers, int64_t rows) const;
+  KvView view(LayerRange layers, int64_t rows, const at::Tensor& slot_A) const;
 
   // Writes entries of new tokens behind each slot's rows: token n belongs to slot_n[n] and is its offset_n[n]-th new
   // one. Lengths do not change until advance_.
   void append_(int64_t layer, const at::Tensor& slot_n, const at::Tensor& offset_n, const at::Tensor& position_n,
                const at::Tensor& k_NGD, const at::Tensor& v_NGD);
+  // The row behind each slot's rows, by layer, where count_B is 1, and -1 where it is 0. Those rows get position_B;
+  // their entries are the caller's to write. Lengths do not change until advance_.
+  at::Tensor next_rows_(const at::Tensor& position_B, const at::Tensor& count_B);
   // Makes count_A new rows of the listed slots part of the layer's cache.
   void advance_(int64_t layer, const at::Tensor& slot_A, const at::Tensor& count_A);
   // Likewise of all slots in all layers.

@@ -1,0 +1,65 @@
+// Events of the decode engine that change cached rows, all layers at once: what an event reads, chooses and makes.
+//
+// Axes: L layers, Y layers of a run, B slots, E events, V voters, W chosen rows, T cached rows, C = 2 G D.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "bt/latent/effects.h"
+#include "bt/model/kv_cache.h"
+#include "token_step.h"
+
+namespace bt {
+
+// What the host says of one event; a column of the table that the device gets.
+struct SlotEvent {
+  int64_t slot = 0;
+  int64_t step_tokens = 0;          // of the step that it closes; 0: nothing is chosen
+  int64_t voters = 0;               // the newest of that step's queries
+  int64_t ring_begin = 0;           // place of the first voter
+  int64_t source = 0, ordinal = 0;  // as in EventRows
+};
+inline constexpr int64_t kEventNumbers = 6;
+void write_column(at::TensorAccessor<int64_t, 2> table, int64_t column, const SlotEvent& event);
+
+// Events of different slots, on the device; int64.
+struct EventBatch {
+  at::Tensor slot_E, step_tokens_E, voters_E, source_E, ordinal_E;
+  at::Tensor place_EV;      // of every voter in the ring, oldest first; anything behind the last
+  bool every_slot = false;  // event e is slot e's, and there is no other slot: nothing need be copied
+};
+// Of columns [kEventNumbers, E], for at most `voters` voters.
+EventBatch event_batch(const at::Tensor& column_NE, bool every_slot, int64_t voters, int64_t ring);
+
+// Consecutive layers that score alike: one call of an operator serves them all.
+struct LayerRun {
+  LayerRange layers;
+  AttentionSpec spec;
+};
+std::vector<LayerRun> layer_runs(const Decoder& decoder);
+
+// The events' caches in layers of a run, [Y E, G, T, D]: where every slot has an event a view, else a copy.
+KvView event_caches(const KvCache& cache, const LayerRun& run, const EventBatch& batch, int64_t rows);
+// What is chosen from there, bounds excepted.
+EventRows event_rows(const QueryRing& ring, const EventBatch& batch, const LayerRun& run, const KvView& kv);
+
+// Chosen rows and what of their entries an edit reads, [Y, E, W, …], by run of layers.
+struct Chosen {
+  std::vector<at::Tensor> rows, kinds, entries, positions, masses;
+  void add(const EventRows& events, const ChosenRows& chosen, const KvView& kv);
+};
+// Of all layers; -1, zeros and RowKind::pad where runs differ in width.
+at::Tensor rows_of(const Chosen& chosen);
+Events events_of(const EventBatch& batch, const Chosen& chosen);
+
+// What a method made at an event: the rows it read, their entries, and the changes to them.
+struct Edited {
+  at::Tensor rows_YEW, position_YEW, u_YEWC, change_YEWC;  // rows -1 where padded
+};
+// Changes the rows in place, in all layers; none lies at `rows` or beyond.
+void change_rows_(const KvCache& cache, const at::Tensor& slot_E, bool every_slot, const Edited& edited, int64_t rows);
+
+}  // namespace bt
