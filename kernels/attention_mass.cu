@@ -38,7 +38,7 @@ struct VotingRows {
                                        int end) const {
     const Attention& a = work.attention;
     const auto packed = [&](int i) {
-      PackedRow row(a, g, begin + i);
+      QueryHead row(a, g, begin + i);
       row.query += voters.first;
       return row;
     };
@@ -49,7 +49,7 @@ struct VotingRows {
       Sight sight{-1, kHiddenPosition};
       float logarithm = -INFINITY;
       if (begin + i < end) {
-        const PackedRow row = packed(i);
+        const QueryHead row = packed(i);
         sight = sight_of(a, b, row.query);
         logarithm = work.lse[b * work.lse_stride[0] + row.query * work.lse_stride[1] + row.head * work.lse_stride[2]];
       }

@@ -110,21 +110,21 @@ struct Scoring {
 };
 
 // Query heads that share a key/value head are packed into rows: row r is head r % share of query r / share.
-struct PackedRow {
+struct QueryHead {
   int query, head;
-  __device__ __forceinline__ PackedRow(const Attention& work, int group, int row) {
+  __device__ __forceinline__ QueryHead(const Attention& work, int group, int row) {
     const int share = work.heads / work.groups;
     query = row / share;
     head = group * share + row % share;
   }
 };
 // Place of a query's head among all, [B, S, H].
-__device__ __forceinline__ int64_t place_of(const Attention& a, int b, const PackedRow& row) {
+__device__ __forceinline__ int64_t place_of(const Attention& a, int b, const QueryHead& row) {
   return (static_cast<int64_t>(b) * a.queries + row.query) * a.heads + row.head;
 }
 template <class T>
 __device__ __forceinline__ const T* query_row(const void* q, const Strides& stride, int sequence,
-                                              const PackedRow& row) {
+                                              const QueryHead& row) {
   return static_cast<const T*>(q) + sequence * stride.sequence + row.query * stride.middle +
          row.head * stride.head_or_row;
 }

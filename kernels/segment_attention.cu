@@ -100,13 +100,13 @@ __global__ void __launch_bounds__(kMostWarps* kWarp) attend_to_cache(SegmentAtte
             first_row = block.first + static_cast<int>(threadIdx.x / kWarp) * 16;
   HeldRows<D> q;
   q.load([&](int i) {
-    return first_row + i < block.end ? query_row<T>(a.q, a.q_stride, block.b, PackedRow(a, block.g, first_row + i))
+    return first_row + i < block.end ? query_row<T>(a.q, a.q_stride, block.b, QueryHead(a, block.g, first_row + i))
                                      : nullptr;
   });
   Sight sight[2];
 #pragma unroll
   for (int i = 0; i < 2; ++i)
-    sight[i] = sight_of(a, block.b, PackedRow(a, block.g, first_row + lane / 4 + 8 * i).query);
+    sight[i] = sight_of(a, block.b, QueryHead(a, block.g, first_row + lane / 4 + 8 * i).query);
 
   const Scoring scoring(a);
   const int rows = block.seen_by_any(a), tiles = (rows + 63) / 64, per_split = (tiles + work.splits - 1) / work.splits;
@@ -124,7 +124,7 @@ __global__ void __launch_bounds__(kMostWarps* kWarp) attend_to_cache(SegmentAtte
       });
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
-    const PackedRow row(a, block.g, first_row + lane / 4 + 8 * i);
+    const QueryHead row(a, block.g, first_row + lane / 4 + 8 * i);
     const float total = quad_sum(running.total[i]);
     if (row.query < a.queries) write_row<T>(work, running, i, total, sight[i].last >= 0, place_of(a, block.b, row));
   }

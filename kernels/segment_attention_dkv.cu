@@ -28,7 +28,7 @@ struct QueryTile {
   // Packed rows [first, first + 64) by all threads of the block, blind ones from `end` on.
   __device__ __forceinline__ void copy(const SegmentAttentionBackward& work, int b, int g, int first, int end) const {
     const Attention& a = work.attention;
-    const auto packed = [&](int i) { return PackedRow(a, g, first + i); };
+    const auto packed = [&](int i) { return QueryHead(a, g, first + i); };
     q.copy_rows(kRows, [&](int i) { return first + i < end ? query_row<T>(a.q, a.q_stride, b, packed(i)) : nullptr; });
     d_out.copy_rows(kRows, [&](int i) {
       return first + i < end ? static_cast<const T*>(work.d_out) + place_of(a, b, packed(i)) * D : nullptr;

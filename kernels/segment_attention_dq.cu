@@ -31,7 +31,7 @@ template <class T, int D>
 __device__ __forceinline__ void load(QueryRows<D>& rows, const SegmentAttentionBackward& work, const BlockOfRows& block,
                                      int first) {
   const Attention& a = work.attention;
-  const auto packed = [&](int i) { return PackedRow(a, block.g, first + i); };
+  const auto packed = [&](int i) { return QueryHead(a, block.g, first + i); };
   const auto dense = [&](const void* x) {
     return [=, &a](int i) {
       return first + i < block.end ? static_cast<const T*>(x) + place_of(a, block.b, packed(i)) * D : nullptr;
@@ -101,7 +101,7 @@ __global__ void __launch_bounds__(kMostWarps* kWarp, D == 64 ? 2 : 1)
       });
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
-    const PackedRow row(a, block.g, first_row + static_cast<int>(threadIdx.x % kWarp) / 4 + 8 * i);
+    const QueryHead row(a, block.g, first_row + static_cast<int>(threadIdx.x % kWarp) / 4 + 8 * i);
     if (row.query < a.queries) write_gradient<D>(work.d_q + place_of(a, block.b, row) * D, sum, i, a.scale);
   }
 }
