@@ -1,7 +1,7 @@
 #include <ATen/ATen.h>
-#include <ATen/SDPBackend.h>
 
 #include "bt/ops/ops.h"
+#include "flash_on_cuda.h"
 
 namespace bt::ops {
 namespace {
@@ -9,13 +9,6 @@ namespace {
 // What LibTorch's flash attention has no word for goes to segment_attention: caps, windows, rows that are gone.
 bool is_plain(int64_t queries, const KvView& kv, const AttentionSpec& spec) {
   return spec.softcap == 0 && (spec.window == 0 || spec.window >= queries) && !kv.alive_BT.defined();
-}
-
-// LibTorch itself says whether its kernel takes these types, widths and this device.
-bool flash_takes(const at::Tensor& q_BHSD, const KvView& kv, double scale) {
-  const bool is_grouped = q_BHSD.size(1) != kv.k_BGTD.size(1);
-  return at::_fused_sdp_choice(q_BHSD, kv.k_BGTD, kv.v_BGTD, std::nullopt, 0.0, /*is_causal=*/true, scale,
-                               is_grouped) == static_cast<int64_t>(at::SDPBackend::flash_attention);
 }
 
 }  // namespace
@@ -33,10 +26,9 @@ Attended causal_attention(const at::Tensor& q_BSHD, const at::Tensor& query_leng
                                                                               /*is_causal=*/true, {}, spec.scale);
       return out_of(out, lse);
     }
-    if (flash_takes(q_BHSD, kv, spec.scale)) {
-      const auto all = at::_scaled_dot_product_flash_attention(q_BHSD, kv.k_BGTD, kv.v_BGTD, 0.0, /*is_causal=*/true,
-                                                               /*return_debug_mask=*/false, spec.scale);
-      return out_of(std::get<0>(all), std::get<1>(all));
+    if (flash_on_cuda_takes(q_BHSD, kv.k_BGTD, kv.v_BGTD, spec.scale)) {
+      const auto [out, lse] = flash_on_cuda(q_BHSD, kv.k_BGTD, kv.v_BGTD, spec.scale);
+      return out_of(out, lse);
     }
   }
   return segment_attention(q_BSHD, query_length_B, kv, spec);

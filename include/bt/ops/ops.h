@@ -27,8 +27,7 @@ Attended segment_attention(const at::Tensor& q_BSHD, const at::Tensor& query_len
 
 // The same where the cache is the queries' own rows alone (S = T, lengths equal, consecutive positions): by LibTorch's
 // flash attention where it takes them (CPU; bf16 and fp16 on CUDA; no soft cap, no window, no dead rows), else by
-// segment_attention. The results of padding queries are unspecified, their gradients must be 0. On CUDA the gradient is
-// the same in every run only under at::Context::setDeterministicAlgorithms.
+// segment_attention. The results of padding queries are unspecified, their gradients must be 0.
 Attended causal_attention(const at::Tensor& q_BSHD, const at::Tensor& query_length_B, const KvView& kv,
                           const AttentionSpec& spec);
 
