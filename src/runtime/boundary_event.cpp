@@ -4,7 +4,6 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "bt/ops/ops.h"
 
@@ -99,15 +98,13 @@ void RewriteFigures::add(const at::Tensor& change, const at::Tensor& u, const at
   events_ += call_YE.numel();
 }
 
-double RewriteFigures::size() const {
-  if (!entries_.defined()) return 0;
-  const double entries = entries_.item<double>();
-  return entries > 0 ? std::sqrt(delta_.item<double>() / entries) : 0;
+at::Tensor RewriteFigures::size() const {
+  if (!entries_.defined()) return {};
+  return at::where(entries_ > 0, (delta_ / entries_).sqrt(), 0);
 }
 
-std::optional<double> RewriteFigures::call_rate() const {
-  if (events_ == 0) return {};
-  return calls_.item<double>() / static_cast<double>(events_);
+at::Tensor RewriteFigures::call_rate() const {
+  return calls_.defined() ? calls_ / static_cast<double>(events_) : calls_;
 }
 
 }  // namespace bt

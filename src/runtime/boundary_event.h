@@ -3,8 +3,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <optional>
-
 #include "bt/latent/effects.h"
 #include "bt/ops/kv_view.h"
 #include "bt/runtime/device_plan.h"
@@ -33,13 +31,13 @@ KvView entries_of(const at::Tensor& x_EWC, int64_t groups);
 // What a pass tells of one layer's rewrites.
 class RewriteFigures {
  public:
-  // Sums stay on the device until they are asked for.
   void add(const at::Tensor& change, const at::Tensor& u, const at::Tensor& call_YE);
-  double size() const;                      // |change| / |u| (RMS)
-  std::optional<double> call_rate() const;  // mean of Edit::call_YE, where calls are learned
+  // Scalars on the device, fp64, so that a backward pass need not wait; undefined where nothing was added.
+  at::Tensor size() const;       // |change| / |u| (RMS)
+  at::Tensor call_rate() const;  // mean of Edit::call_YE, where calls are learned
 
  private:
-  at::Tensor delta_, entries_, calls_;  // fp64; undefined: 0
+  at::Tensor delta_, entries_, calls_;  // fp64
   int64_t events_ = 0;
 };
 

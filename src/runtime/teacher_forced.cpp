@@ -41,9 +41,18 @@ at::Tensor gate_loss(const Pass& pass, const Hidden& hidden, const at::Tensor& n
                                 pass.decoder.config.logit_softcap, 1)
         .nll_M;
   }();
-  const at::Tensor p_M = hidden.gate_R.to(nll_M.scalar_type()).sigmoid().index_select(0, branch_M);
+  // at::embedding, since the gradient of index_select adds up in any order where indices repeat.
+  const at::Tensor p_R1 = hidden.gate_R.to(nll_M.scalar_type()).sigmoid().unsqueeze(1);
+  const at::Tensor p_M = at::embedding(p_R1, branch_M).squeeze(1);
   const at::Tensor called_M = nll_M + pass.effects.append->gate().cost;
   return (p_M * called_M + (1 - p_M) * plain_M).sum() * pass.options.loss_scale;
+}
+
+// Events act in all layers or in none. Undefined where there was none.
+at::Tensor of_layers(const std::vector<RewriteFigures>& figures_L, at::Tensor (RewriteFigures::*figure)() const) {
+  std::vector<at::Tensor> out_L;
+  for (const RewriteFigures& layer : figures_L) out_L.push_back((layer.*figure)());
+  return out_L.empty() || !out_L.front().defined() ? at::Tensor() : at::stack(out_L);
 }
 
 }  // namespace
@@ -67,7 +76,7 @@ at::Tensor Pass::inputs_NC(int64_t begin, int64_t end, const at::Tensor& compute
   const at::Tensor latents_nC =
       computed_nC.defined()
           ? computed_nC
-          : effects.append->embeddings_MK(shared_parameters()).index_select(0, -1 - id_N.index_select(0, latent_n));
+          : at::embedding(effects.append->embeddings_MK(shared_parameters()), -1 - id_N.index_select(0, latent_n));
   return x_NC.index_copy(0, latent_n, latents_nC.to(x_NC.scalar_type()));
 }
 
@@ -111,10 +120,8 @@ Forward teacher_forced(const Decoder& decoder, const Method* method, const Devic
   if (hidden.gate_R.defined()) out.open_R = hidden.gate_R.detach() >= 0;
   if (options.keep_logits) out.logits_MV = logits(attached, final_MC);
   if (options.record_rows) out.rows = std::move(hidden.rows);
-  for (const RewriteFigures& layer : hidden.figures) {
-    out.rewrite_size.push_back(layer.size());
-    if (const std::optional<double> rate = layer.call_rate()) out.call_rate.push_back(*rate);
-  }
+  out.rewrite_size_L = of_layers(hidden.figures, &RewriteFigures::size);
+  out.call_rate_L = of_layers(hidden.figures, &RewriteFigures::call_rate);
   return out;
 }
 

@@ -108,11 +108,11 @@ void Trainer::log(const StepReport& report) {
   add_figures_of_method(figures);
   if (report.skipped) figures.set("skipped", true);
   if (setup_.method != nullptr && setup_.method->effects().any()) figures.set("calls_per_text", report.calls_per_text);
-  if (setup_.method != nullptr && setup_.method->effects().edits() != nullptr) {
-    figures.set("rewrite_size", Json::array({report.rewrite_size.begin(), report.rewrite_size.end()}));
-  }
-  if (!report.call_rate.empty())
-    figures.set("call_rate", Json::array({report.call_rate.begin(), report.call_rate.end()}));
+  const auto set_layers = [&](const char* key, const std::vector<double>& x_L) {
+    if (!x_L.empty()) figures.set(key, Json::array({x_L.begin(), x_L.end()}));
+  };
+  set_layers("rewrite_size", report.rewrite_size);
+  set_layers("call_rate", report.call_rate);
   metrics_->write(state_.step, "train", figures);
 }
 

@@ -17,43 +17,30 @@
 namespace bt {
 namespace {
 
-// Root mean square over the passes of a step, layer by layer.
-class RewriteSizes {
+// Of layers, over the passes of a step. On the device until it is asked for.
+class WeightedMean {
  public:
-  void add(const std::vector<double>& sizes) {
-    squares_.resize(std::max(squares_.size(), sizes.size()));
-    for (size_t layer = 0; layer < sizes.size(); ++layer) squares_[layer] += sizes[layer] * sizes[layer];
-    ++passes_;
-  }
-  std::vector<double> rms() const {
-    std::vector<double> out;
-    for (const double square : squares_) out.push_back(std::sqrt(square / static_cast<double>(passes_)));
-    return out;
-  }
-
- private:
-  std::vector<double> squares_;
-  int64_t passes_ = 0;
-};
-
-// Mean over the events of all passes of a step, layer by layer.
-class CallRates {
- public:
-  void add(const std::vector<double>& rates, double events) {
-    sums_.resize(std::max(sums_.size(), rates.size()));
-    for (size_t layer = 0; layer < rates.size(); ++layer) sums_[layer] += rates[layer] * events;
-    events_ += events;
+  void add(const at::Tensor& x_L, double weight) {
+    if (!x_L.defined()) return;
+    const at::Tensor own_L = x_L * weight;
+    sum_L_ = sum_L_.defined() ? sum_L_ + own_L : own_L;
+    weight_ += weight;
   }
   std::vector<double> mean() const {
-    std::vector<double> out;
-    for (const double sum : sums_) out.push_back(sum / events_);
-    return out;
+    if (!sum_L_.defined()) return {};
+    const at::Tensor mean_L = (sum_L_ / weight_).cpu();
+    return {mean_L.const_data_ptr<double>(), mean_L.const_data_ptr<double>() + mean_L.numel()};
   }
 
  private:
-  std::vector<double> sums_;
-  double events_ = 0;
+  at::Tensor sum_L_;
+  double weight_ = 0;
 };
+
+std::vector<double> roots(std::vector<double> squares) {
+  for (double& x : squares) x = std::sqrt(x);
+  return squares;
+}
 
 // Events, places of branches, or runs of latents that were spliced in.
 int64_t calls_of(const Plan& plan) {
@@ -154,20 +141,19 @@ void Trainer::accumulate(const Passes& passes, StepReport& report) {
   state_.flops += passes.flops;
   for (ParameterStore* store : setup_.trained()) store->zero_grad();
   at::Tensor nll = at::zeros({}, at::TensorOptions(at::kDouble).device(setup_.device())), open = at::zeros_like(nll);
-  RewriteSizes rewrites;
-  CallRates rates;
+  WeightedMean squares, rates;
   for (const DevicePlan& plan : passes.plans) {
     const Forward forward = teacher_forced(setup_.decoder(), setup_.method.get(), plan,
                                            forward_options(1.0 / static_cast<double>(passes.supervised)));
     if (forward.loss.requires_grad()) forward.loss.backward();  // not where no boundary fired and all else is frozen
     nll += forward.nll_M.sum(at::kDouble);
-    rewrites.add(forward.rewrite_size);
-    rates.add(forward.call_rate, static_cast<double>(events_of(plan)));
+    if (forward.rewrite_size_L.defined()) squares.add(forward.rewrite_size_L.square(), 1);
+    rates.add(forward.call_rate_L, static_cast<double>(events_of(plan)));
     if (forward.open_R.defined()) open += forward.open_R.sum();
   }
   prepare_next();
   report.loss = nll.item<double>() / static_cast<double>(passes.supervised);
-  report.rewrite_size = rewrites.rms();
+  report.rewrite_size = roots(squares.mean());
   report.call_rate = rates.mean();
   if (is_gated(setup_.method.get())) report.call_rate = {open.item<double>() / static_cast<double>(passes.calls)};
   report.calls_per_text = static_cast<double>(passes.calls) / static_cast<double>(passes.texts);

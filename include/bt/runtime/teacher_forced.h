@@ -38,14 +38,14 @@ struct Forward {
   // Scalar, at least fp32, differentiable. Its gradient includes what calls cost (Events::call_weight), its value does
   // not.
   at::Tensor loss;
-  at::Tensor nll_M;                  // per supervised token, no gradient
-  at::Tensor correct_M;              // bool: the greedy token is the target
-  at::Tensor logits_MV;              // with keep_logits
-  at::Tensor entropy_M;              // with keep_entropy: of the predictions, nats
-  RowTrace rows;                     // with record_rows
-  at::Tensor open_R;                 // bool, of branches with a gate: it would let the method be called
-  std::vector<double> rewrite_size;  // per layer: |delta| / |u| over the chosen entries of the pass (RMS)
-  std::vector<double> call_rate;     // per layer, where calls are learned: mean probability with which events act
+  at::Tensor nll_M;           // per supervised token, no gradient
+  at::Tensor correct_M;       // bool: the greedy token is the target
+  at::Tensor logits_MV;       // with keep_logits
+  at::Tensor entropy_M;       // with keep_entropy: of the predictions, nats
+  RowTrace rows;              // with record_rows
+  at::Tensor open_R;          // bool, of branches with a gate: it would let the method be called
+  at::Tensor rewrite_size_L;  // fp64: |delta| / |u| over the chosen entries of the pass (RMS)
+  at::Tensor call_rate_L;     // fp64, where calls are learned: mean probability with which events act
 };
 
 // The plan must outlive the loss and its graph; a steering method needs one of plan_for (runtime/method_plan.h).

@@ -26,7 +26,7 @@ struct StepReport {
   double lr = 0;
   bool skipped = false;              // not finite: no update was made
   double calls_per_text = 0;         // boundaries at which the method acted, or places of branches
-  std::vector<double> rewrite_size;  // per layer: |delta| / |u| (RMS over the passes of the step)
+  std::vector<double> rewrite_size;  // per layer: |delta| / |u| (RMS over the passes with events)
   // Where calls are learned: the mean probability of acting at a boundary, per layer; or, of branches, one number, the
   // share of the places where the method calls.
   std::vector<double> call_rate;
