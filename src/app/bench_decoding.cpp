@@ -98,7 +98,8 @@ Bench coprocessor_decoding() {
 }
 
 Bench decoding(const BenchSize& size) {
-  return {"decode/" + size.name, str(size.shape, "; a step of ", size.step_tokens, " tokens, prefill included", memory_line(size)),
+  return {"decode/" + size.name,
+          str(size.shape, "; a step of ", size.step_tokens, " tokens, prefill included", memory_line(size)),
           [size](const c10::TensorOptions& options) {
             return std::vector<Variant>{variant("the decoder alone", size, options, false),
                                         variant("with the processor", size, options, true)};

@@ -34,10 +34,6 @@ at::Tensor newest_rows(const EventRows& events, const RowChoiceOptions& options,
   return options.window == "recent" ? newest_ET : newest_ET.logical_and(row_T >= events.step_begin_E.unsqueeze(1));
 }
 
-int64_t layer_of(const EventRows& events, int64_t e) {
-  return events.layer + e * events.layers / events.rows_E.size(0);
-}
-
 // A score per row in [0, 1) that depends on (sequence, boundary, layer, row) alone.
 at::Tensor random_scores(const EventRows& events) {
   const at::Tensor source = events.source_E.cpu(), ordinal = events.ordinal_E.cpu();
@@ -118,6 +114,10 @@ Widths most_of(const EventRows& events, const RowChoiceOptions& options, const a
 }
 
 }  // namespace
+
+int64_t layer_of(const EventRows& events, int64_t e) {
+  return events.layer + e * events.layers / events.rows_E.size(0);
+}
 
 ChosenRows choose_rows(const EventRows& events, const RowChoiceOptions& options) {
   const at::Tensor row_T = row_numbers(events);

@@ -4,14 +4,16 @@
 
 #include "boundary_event.h"
 #include "bt/latent/saved_method.h"
+#include "cache_events.h"
 
 namespace bt {
 namespace {
 
 constexpr int64_t kInteger = sizeof(int64_t);
 
-// Ids, positions, counts and places in the ring, on the host and on the device; the slots' numbers.
-constexpr int64_t kIntegersPerSlot = 9;
+// Of a slot: three tables (idle, on the host, on the device) of four numbers in a token's step, and its own number;
+// three tables in an event's step.
+constexpr int64_t kStepIntegers = 3 * 4 + 1, kEventIntegers = 3 * kEventNumbers;
 
 }  // namespace
 
@@ -25,12 +27,15 @@ DecodingMemory decoding_memory(const Decoder& decoder, const Method* method, con
       rows * (2 * config.kv_heads * config.head_dim * element + kInteger) + config.layers * shape.slots * kInteger;
   if (method != nullptr) {
     for (const auto& [name, tensor] : saved_tensors(*method)) out.method += static_cast<int64_t>(tensor.nbytes());
-    const int64_t kept = config.layers * shape.slots * voters_of(method->effects());
+    const int64_t voters = voters_of(method->effects());
+    const int64_t kept = voters > 0 ? config.layers * shape.slots * (voters + 1) : 0;
     out.queries = kept * config.heads * (config.head_dim * element + wide);
   }
-  if (shape.fixed_steps)
-    out.step = shape.slots * (decoder.head.size(0) * element + kIntegersPerSlot * kInteger) +
-               shape.capacity * config.head_dim * element;
+  out.step = shape.slots * decoder.head.size(0) * element;
+  if (shape.fixed_steps) {
+    const int64_t integers = kStepIntegers + (out.queries > 0 ? kEventIntegers : 0);
+    out.step += (shape.slots + shape.capacity) * config.head_dim * element + shape.slots * integers * kInteger;
+  }
   return out;
 }
 

@@ -131,6 +131,9 @@ TEST_F(BtEvalTest, MemoryThatRunsOutIsExitFiveWithWhereItGoesAndWhatToChange) {
 #ifdef __SANITIZE_ADDRESS__
   GTEST_SKIP() << "the sanitizer needs more addresses than this test allows";
 #endif
+  InferenceModel endless = testing::scripted_model("\n\\boxed{7}");
+  endless.backbone.decoder.config.max_position = 1 << 20;  // bt-eval asks for no more than the model takes
+  save_backbone(endless.backbone, path("model"));
   std::string prompts, problems;
   for (int i = 0; i < 256; ++i) {
     prompts += "{\"ids\": [10]}\n";

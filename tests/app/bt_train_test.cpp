@@ -194,7 +194,10 @@ TEST_F(BtTrainTest, MemoryThatRunsOutIsExitFiveWithWhereItGoesAndWhatToChange) {
   GTEST_SKIP() << "the sanitizer needs more addresses than this test allows";
 #endif
   constexpr rlim_t kSixGigabytes = rlim_t{6} << 30;  // the weights' size, so that they do not fit beside the program
-  EXPECT_EQ(wait(start({path("run.yaml"), "model.intermediate_size=16777216"}, kSixGigabytes)), 5) << output();
+  EXPECT_EQ(wait(start({path("run.yaml"), "model.hidden_size=64", "model.layers=8", "model.intermediate_size=1048576"},
+                       kSixGigabytes)),
+            5)
+      << output();
   EXPECT_THAT(output(), ::testing::AllOf(HasSubstr("cpu, "), HasSubstr("weights 6.0 GiB"),
                                          HasSubstr("optimiser 12.0 GiB"), HasSubstr("can't allocate memory"),
                                          HasSubstr("for less activations: train.batch_size")));

@@ -1,5 +1,6 @@
 // A boundary's event of fixed shape: against one event and one layer at a time, and recorded and replayed in decoding.
 #include "../../src/runtime/event_step.h"
+
 #include "bt/ops/ops.h"
 #include "runtime/decoded_scores.h"
 #include "runtime/stand_in_graph.h"

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "bt/latent/row_choice.h"
 #include "bt/runtime/decoding.h"
 #include "bt/runtime/teacher_forced.h"
 #include "support/tiny.h"
@@ -27,7 +28,7 @@ class ReplayedRewrite final : public Method, public Rewrite {
     ChosenRows chosen = rewrite().choose(events);
     for (int64_t e = 0; e < chosen.rows_EW.size(0); ++e) {
       const auto& rows =
-          trace_.at({events.source_E[e].item<int64_t>(), events.ordinal_E[e].item<int64_t>(), events.layer});
+          trace_.at({events.source_E[e].item<int64_t>(), events.ordinal_E[e].item<int64_t>(), layer_of(events, e)});
       const int64_t recent =
           std::max(events.rows_E[e].item<int64_t>() - recent_capacity(), events.step_begin_E[e].item<int64_t>());
       chosen.kind_EW[e].fill_(static_cast<int64_t>(RowKind::pad));

@@ -37,20 +37,27 @@ class Bfloat16 : public TrainerTest {
     std::vector<std::string> settings = again;
     const bool has_backbone = std::filesystem::exists(result + "/model.safetensors");
     if (has_backbone) settings.push_back("model.path=" + result);
-    TrainingSetup setup = open_narrow(config_of(method), settings);
+    const Trainer trainer(open_narrow(config_of(method), settings),
+                          "none");  // measures scales: the saved ones go over it
+    const TrainingSetup& setup = trainer.setup();
     const MethodBase base{"", setup.decoder().config, setup.tokenizer->fingerprint(),
                           weights_fingerprint(*setup.backbone.parameters)};
-    setup.method = load_saved_method(result, base, setup.decoder().options()).method;
-    return Trainer(std::move(setup), "none").validate().loss;
+    const SavedMethod saved = load_saved_method(result, base, setup.decoder().options());
+    const auto from = saved_tensors(*saved.method), to = saved_tensors(*setup.method);
+    const at::NoGradGuard no_grad;
+    for (size_t i = 0; i < to.size(); ++i) to[i].second.copy_(from[i].second);
+    if (setup.method->parameters() != nullptr) setup.method->parameters()->refresh();
+    return trainer.validate().loss;
   }
 };
 
 TEST_F(Bfloat16, LossesFollowThoseOfFloat) {
-  for (const char* method : {"sft", "bt", "dca"}) {
+  // A coprocessor rounds twice, as a decoder of its own beside the frozen one.
+  for (const auto& [method, tolerance] : {std::pair{"sft", 0.01}, {"bt", 0.01}, {"dca", 0.03}}) {
     const std::string config = config_of(method);
     const std::vector<double> exact = losses(config, "float32"), narrow = losses(config, "bfloat16");
     for (size_t step = 0; step < exact.size(); ++step)
-      EXPECT_NEAR(narrow[step] / exact[step], 1, 0.01) << method << ", step " << step;
+      EXPECT_NEAR(narrow[step] / exact[step], 1, tolerance) << method << ", step " << step;
     if (std::string(method) != "dca") {
       EXPECT_LT(exact.back(), 0.9 * exact.front()) << method << " learns, so that following says something";
     }
@@ -59,7 +66,7 @@ TEST_F(Bfloat16, LossesFollowThoseOfFloat) {
 
 TEST_F(Bfloat16, TinyUpdatesAddUp) {
   const auto moved = [&](int steps, const char* out) {
-    Trainer trainer(open_narrow(sft_config(), {"train.lr=1e-6", "train.schedule=constant", "train.warmup_steps=0",
+    Trainer trainer(open_narrow(sft_config(), {"train.lr=1e-7", "train.schedule=constant", "train.warmup_steps=0",
                                                "train.weight_decay=0", "train.batch_size=14", "train.accumulate=1",
                                                "run.out=" + path(out)}),
                     "none");
