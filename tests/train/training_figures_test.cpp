@@ -59,6 +59,22 @@ TEST_F(TrainerTest, CallsAreCountedWhereverLatentsGo) {
   EXPECT_EQ(spliced.step().calls_per_text, 1) << "the prompt's end";
 }
 
+TEST_F(TrainerTest, FiguresAreThoseOfAllBatchesOfAStep) {
+  const auto first_step = [&](const char* batch_size, const char* accumulate) {
+    return Trainer(open(config_of("bt_learned_calls"),
+                        {str("train.batch_size=", batch_size), str("train.accumulate=", accumulate)}),
+                   "none")
+        .step();
+  };
+  const StepReport at_once = first_step("14", "1"), in_parts = first_step("7", "2");
+  ASSERT_EQ(at_once.call_rate.size(), 2u);
+  ASSERT_EQ(at_once.rewrite_size.size(), 2u);
+  for (size_t layer = 0; layer < 2; ++layer) {
+    EXPECT_NEAR(in_parts.call_rate[layer] / at_once.call_rate[layer], 1, 1e-5);
+    EXPECT_NEAR(in_parts.rewrite_size[layer] / at_once.rewrite_size[layer], 1, 0.1) << "a mean of roots";
+  }
+}
+
 TEST_F(TrainerTest, LearnedCallsBecomeRareWhereTheyAreDear) {
   const auto last_rates = [&](double cost, const char* out) {
     Trainer trainer(open(config_of("bt_learned_calls"), {str("latent.call_cost=", cost), "train.lr=5e-2",
