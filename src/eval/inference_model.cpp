@@ -14,6 +14,7 @@
 #include "bt/latent/rewrite_control.h"
 #include "bt/model/fingerprint.h"
 #include "bt/options/train_options.h"
+#include "bt/runtime/attention_notice.h"
 #include "bt/runtime/method_plan.h"
 #include "bt/text/chat_template.h"
 #include "bt/train/setup.h"
@@ -103,6 +104,7 @@ InferenceModel opened(const ModelPlace& place) {
   model.boundaries = BoundaryTable(*model.tokenizer, config.vocab_size);
   for (const int64_t id : config.eos_ids) model.eos_ids.push_back(static_cast<int32_t>(id));
   open_method(model, place);
+  if (const std::string notice = attention_notice(model.decoder()); !notice.empty()) log::warning(notice);
   return model;
 }
 

@@ -1,10 +1,10 @@
 #include <torch/library.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "bt/ops/reference.h"
 #include "scores.h"
+#include "sequence_parts.h"
 
 namespace bt::ops {
 namespace {
@@ -45,26 +45,18 @@ at::Tensor mass_of(const at::Tensor& q_BSHD, const at::Tensor& lse_BSH, const at
 
 }  // namespace
 
-// On a CPU some sequences at a time: all layers of a large model have more scores than memory should hold.
 at::Tensor reference::attention_mass(const at::Tensor& q_BSHD, const at::Tensor& lse_BSH,
                                      const at::Tensor& query_length_B, const at::Tensor& voters_B,
                                      const at::Tensor& k_BGTD, const at::Tensor& length_B,
                                      const at::Tensor& position_BT, const std::optional<at::Tensor>& alive_BT,
                                      double scale, double softcap, int64_t window) {
-  constexpr int64_t scores_at_once = 4 << 20;
-  const int64_t batch = q_BSHD.size(0), scores = q_BSHD.size(1) * q_BSHD.size(2) * k_BGTD.size(2);
-  const int64_t fitting = q_BSHD.is_cpu() ? scores_at_once / std::max<int64_t>(1, scores) : batch;
-  const int64_t at_once = std::max<int64_t>(1, fitting);
-  std::vector<at::Tensor> parts;
-  for (int64_t begin = 0; begin == 0 || begin < batch; begin += at_once) {
-    const auto part = [&](const at::Tensor& x_B) { return x_B.narrow(0, begin, std::min(at_once, batch - begin)); };
-    parts.push_back(
-        mass_of(part(q_BSHD), part(lse_BSH), part(query_length_B), part(voters_B), part(k_BGTD), part(length_B),
-                part(position_BT),
-                alive_BT.has_value() && alive_BT->defined() ? std::optional<at::Tensor>(part(*alive_BT)) : std::nullopt,
-                scale, softcap, window));
+  const int64_t scores = q_BSHD.size(1) * q_BSHD.size(2) * k_BGTD.size(2);
+  std::vector<at::Tensor> mass;
+  for (const SequencePart& part : sequence_parts(q_BSHD.size(0), scores, q_BSHD.is_cpu())) {
+    mass.push_back(mass_of(part(q_BSHD), part(lse_BSH), part(query_length_B), part(voters_B), part(k_BGTD),
+                           part(length_B), part(position_BT), part(alive_BT), scale, softcap, window));
   }
-  return parts.size() == 1 ? parts.front() : at::cat(parts);
+  return mass.size() == 1 ? mass.front() : at::cat(mass);
 }
 
 TORCH_LIBRARY_IMPL(bt, CompositeExplicitAutograd, m) { m.impl("attention_mass", reference::attention_mass); }

@@ -15,6 +15,11 @@ Attended segment_attention(const at::Tensor& q_BSHD, const at::Tensor& query_len
   return {out, lse};
 }
 
+bool attention_has_kernel(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD) {
+  static const auto op = find<bool(const at::Tensor&, const at::Tensor&)>("bt::attention_has_kernel");
+  return op.call(q_BSHD, k_BGTD);
+}
+
 AttentionGradients segment_attention_backward(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD,
                                               const at::Tensor& query_length_B, const KvView& kv,
                                               const AttentionSpec& spec, const Attended& attended) {

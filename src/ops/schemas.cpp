@@ -6,6 +6,7 @@ TORCH_LIBRARY(bt, m) {
       "segment_attention(Tensor q, Tensor query_length, Tensor k, Tensor v, Tensor length, Tensor position, Tensor? "
       "alive, "
       "float scale, float softcap, int window) -> (Tensor out, Tensor lse)");
+  m.def("attention_has_kernel(Tensor q, Tensor k) -> bool");
   m.def(
       "segment_attention_backward(Tensor d_out, Tensor q, Tensor query_length, Tensor k, Tensor v, Tensor length, "
       "Tensor position, Tensor? alive, float scale, float softcap, int window, Tensor out, Tensor lse) "

@@ -1,9 +1,12 @@
 #include <torch/library.h>
 
+#include <vector>
+
 #include "bt/ops/reference.h"
 #include "few_queries.h"
 #include "flash_on_cpu.h"
 #include "scores.h"
+#include "sequence_parts.h"
 
 namespace bt::ops {
 namespace {
@@ -40,6 +43,18 @@ std::tuple<at::Tensor, at::Tensor> reference::segment_attention(
     const auto [out_BSHD, lse_BSH] = flash_on_cpu(q_BSHD, k_BGTD, v_BGTD, visible_BST, scale);
     return seen(out_BSHD, lse_BSH);
   }
+  const auto parts = sequence_parts(batch, queries * heads * rows, q_BSHD.is_cpu());
+  if (parts.size() > 1 && !is_recorded) {
+    std::vector<at::Tensor> outs, lses;
+    for (const SequencePart& part : parts) {
+      const auto [out_BSHD, lse_BSH] =
+          reference::segment_attention(part(q_BSHD), part(query_length_B), part(k_BGTD), part(v_BGTD), part(length_B),
+                                       part(position_BT), part(alive_BT), scale, softcap, window);
+      outs.push_back(out_BSHD);
+      lses.push_back(lse_BSH);
+    }
+    return {at::cat(outs), at::cat(lses)};
+  }
   at::Tensor scores = grouped_scores(q_BSHD, k_BGTD, {scale, softcap, window});
   hide_(scores, visible_BST);
   const at::Tensor lse_BSH = scores.detach().logsumexp(-1).permute({0, 3, 1, 2}).reshape({batch, queries, heads});
@@ -52,6 +67,9 @@ std::tuple<at::Tensor, at::Tensor> reference::segment_attention(
   return seen(out_BSHD, lse_BSH);
 }
 
+bool no_kernel(const at::Tensor& /*q_BSHD*/, const at::Tensor& /*k_BGTD*/) { return false; }
+
+TORCH_LIBRARY_IMPL(bt, CompositeExplicitAutograd, m) { m.impl("attention_has_kernel", no_kernel); }
 TORCH_LIBRARY_IMPL(bt, CompositeImplicitAutograd, m) { m.impl("segment_attention", reference::segment_attention); }
 
 }  // namespace bt::ops

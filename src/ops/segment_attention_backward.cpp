@@ -1,9 +1,12 @@
 // Gradients of segment attention, for nodes that keep neither scores nor probabilities.
 #include <torch/library.h>
 
+#include <vector>
+
 #include "bt/ops/reference.h"
 #include "flash_on_cpu.h"
 #include "scores.h"
+#include "sequence_parts.h"
 
 namespace bt::ops {
 namespace {
@@ -53,7 +56,17 @@ Gradients reference::segment_attention_backward(const at::Tensor& d_out_BSHD, co
   const at::Tensor visible_BST = visible_rows(query_length_B, q_BSHD.size(1), length_B, position_BT, alive_BT, window);
   if (flash_takes(q_BSHD, softcap))
     return flash_on_cpu_backward(d_out_BSHD, q_BSHD, k_BGTD, v_BGTD, visible_BST, scale, out_BSHD, lse_BSH);
-  return composed(d_out_BSHD, q_BSHD, k_BGTD, v_BGTD, visible_BST, {scale, softcap, window});
+  std::vector<at::Tensor> d_q, d_k, d_v;
+  const int64_t scores = q_BSHD.size(1) * q_BSHD.size(2) * k_BGTD.size(2);
+  for (const SequencePart& part : sequence_parts(q_BSHD.size(0), scores, q_BSHD.is_cpu())) {
+    auto [q, k, v] = composed(part(d_out_BSHD), part(q_BSHD), part(k_BGTD), part(v_BGTD), part(visible_BST),
+                              {scale, softcap, window});
+    d_q.push_back(q);
+    d_k.push_back(k);
+    d_v.push_back(v);
+  }
+  if (d_q.size() == 1) return {d_q[0], d_k[0], d_v[0]};
+  return {at::cat(d_q), at::cat(d_k), at::cat(d_v)};
 }
 
 TORCH_LIBRARY_IMPL(bt, CompositeExplicitAutograd, m) {

@@ -39,6 +39,14 @@ Pair launched(const AttentionArguments& in) {
   return {out_BSHD, lse_BSH};
 }
 
+Pair attend(const at::Tensor& q, const at::Tensor& query_length, const at::Tensor& k, const at::Tensor& v,
+            const at::Tensor& length, const at::Tensor& position, const MaybeTensor& alive, double scale,
+            double softcap, int64_t window) {
+  const AttentionArguments in(q, query_length, k, v, length, position, alive, {scale, softcap, window});
+  if (in.fit()) return launched(in);
+  return reference::segment_attention(q, query_length, k, v, length, position, alive, scale, softcap, window);
+}
+
 class Node : public torch::autograd::Function<Node> {
  public:
   static variable_list forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& query_length,
@@ -46,8 +54,7 @@ class Node : public torch::autograd::Function<Node> {
                                const at::Tensor& position, const MaybeTensor& alive, double scale, double softcap,
                                int64_t window) {
     const at::AutoDispatchBelowADInplaceOrView below;
-    const auto [out, lse] =
-        launched(AttentionArguments(q, query_length, k, v, length, position, alive, {scale, softcap, window}));
+    const auto [out, lse] = attend(q, query_length, k, v, length, position, alive, scale, softcap, window);
     context->save_for_backward({q, query_length, k, v, length, position, alive.value_or(at::Tensor()), out, lse});
     context->saved_data["scale"] = scale;
     context->saved_data["softcap"] = softcap;
@@ -76,28 +83,26 @@ class Node : public torch::autograd::Function<Node> {
   }
 };
 
-// Without a kernel the reference is called above autograd, so that its operators are recorded.
 Pair differentiable(const at::Tensor& q, const at::Tensor& query_length, const at::Tensor& k, const at::Tensor& v,
                     const at::Tensor& length, const at::Tensor& position, const MaybeTensor& alive, double scale,
                     double softcap, int64_t window) {
-  if (!AttentionArguments(q, query_length, k, v, length, position, alive, {scale, softcap, window}).fit())
-    return reference::segment_attention(q, query_length, k, v, length, position, alive, scale, softcap, window);
   const auto out = Node::apply(q, query_length, k, v, length, position, alive, scale, softcap, window);
   return {out[0], out[1]};
 }
 
-Pair segment_attention_cuda(const at::Tensor& q, const at::Tensor& query_length, const at::Tensor& k,
-                            const at::Tensor& v, const at::Tensor& length, const at::Tensor& position,
-                            const MaybeTensor& alive, double scale, double softcap, int64_t window) {
-  const AttentionArguments in(q, query_length, k, v, length, position, alive, {scale, softcap, window});
-  if (!in.fit())
-    return reference::segment_attention(q, query_length, k, v, length, position, alive, scale, softcap, window);
-  return launched(in);
+// Whether a call with these queries and keys has a kernel.
+bool has_kernel(const at::Tensor& q, const at::Tensor& k) {
+  const at::Tensor none = at::zeros({q.size(0)}, q.options().dtype(at::kLong)),
+                   position = at::zeros({q.size(0), k.size(2)}, none.options());
+  return AttentionArguments(q, none, k, k, none, position, std::nullopt, {}).fit();
 }
 
 }  // namespace
 
-TORCH_LIBRARY_IMPL(bt, CUDA, m) { m.impl("segment_attention", segment_attention_cuda); }
+TORCH_LIBRARY_IMPL(bt, CUDA, m) {
+  m.impl("segment_attention", attend);
+  m.impl("attention_has_kernel", has_kernel);
+}
 TORCH_LIBRARY_IMPL(bt, AutogradCUDA, m) { m.impl("segment_attention", differentiable); }
 
 }  // namespace bt::ops

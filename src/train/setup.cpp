@@ -10,6 +10,7 @@
 #include "bt/core/strings.h"
 #include "bt/format/load_mode.h"
 #include "bt/model/fingerprint.h"
+#include "bt/runtime/attention_notice.h"
 #include "bt/runtime/method_plan.h"
 #include "bt/runtime/uncertainty.h"
 
@@ -97,6 +98,7 @@ TrainingSetup open_parts(ExperimentOptions experiment, at::Device device) {
   for (const Dataset* data : {&setup.train, &setup.validation, &setup.positive, &setup.negative})
     check_ids(*data, config.vocab_size);
   setup.backbone = open_backbone(options, config, tensor_options, setup.trains_backbone());
+  if (const std::string notice = attention_notice(setup.decoder()); !notice.empty()) log::warning(notice);
   return setup;
 }
 

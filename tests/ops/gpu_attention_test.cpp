@@ -77,6 +77,8 @@ TEST_P(GpuAttention, ErrsAtMostTwiceAsMuchAsTheReferenceInTheSameType) {
   const Problems p(GetParam());
   const Results exact = by_reference(p.exact), found = by_operators(p.device), again = by_operators(p.device),
                 plain = by_reference(p.device);
+  EXPECT_EQ(ops::attention_has_kernel(p.device.q_BSHD, p.device.kv.k_BGTD),
+            GetParam().name.find("without_a_kernel") == std::string::npos);
   const char* names[] = {"out", "lse", "mass", "d_q", "d_k", "d_v"};
   for (size_t i = 0; i < exact.all.size(); ++i) {
     const auto error = [&](const Results& r) {

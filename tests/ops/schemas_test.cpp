@@ -16,7 +16,7 @@ TEST(Schemas, EveryOperatorIsRegisteredAndDefinedOnCpuAndCuda) {
        {"bt::segment_attention", "bt::segment_attention_backward", "bt::paged_attention_backward", "bt::attention_mass",
         "bt::select_top", "bt::gather_rows", "bt::edit_rows_", "bt::put_rows", "bt::visible", "bt::rms_norm",
         "bt::add_rms_norm", "bt::rms_norm_backward", "bt::rotate", "bt::rotate_both", "bt::rotate_into_",
-        "bt::gated_activation", "bt::gated_activation_backward", "bt::cross_entropy_"}) {
+        "bt::gated_activation", "bt::gated_activation_backward", "bt::cross_entropy_", "bt::attention_has_kernel"}) {
     const auto op = find(name);
     ASSERT_TRUE(op.has_value()) << name;
     EXPECT_TRUE(op->hasComputedKernelForDispatchKey(c10::DispatchKey::CPU)) << name;

@@ -118,6 +118,39 @@ TEST(SegmentAttentionOp, AQueryThatSeesNothingGivesZeroAndMinusInfinity) {
   EXPECT_EQ(attended.lse_BSH.max().item<double>(), -std::numeric_limits<double>::infinity());
 }
 
+// Scores of 2^22 are what a CPU holds at once: here those of three sequences, and of two behind them.
+TEST(SegmentAttentionOp, ManyScoresAreTakenAFewSequencesAtATime) {
+  const CacheProblem problem = random_problem({.name = "many",
+                                               .batch = 5,
+                                               .queries = 800,
+                                               .rows = 820,
+                                               .heads = 2,
+                                               .groups = 1,
+                                               .softcap = 1.5,
+                                               .window = 300,
+                                               .dead_rows = true});
+  const at::Tensor d_out = at::randn_like(problem.q_BSHD);
+  const ops::Attended attended = attend(problem);
+  const auto d = ops::segment_attention_backward(d_out, problem.q_BSHD, problem.query_length_B, problem.kv,
+                                                 problem.spec, attended);
+  for (int64_t b = 0; b < 5; ++b) {
+    const auto own = [b](const at::Tensor& x_B) { return x_B.narrow(0, b, 1); };
+    const KvView& kv = problem.kv;
+    const CacheProblem alone{own(problem.q_BSHD),
+                             own(problem.query_length_B),
+                             {own(kv.k_BGTD), own(kv.v_BGTD), own(kv.length_B), own(kv.position_BT), own(kv.alive_BT)},
+                             problem.spec};
+    const ops::Attended expected = attend(alone);
+    testing::expect_near(own(attended.out_BSHD), expected.out_BSHD, 1e-12);
+    testing::expect_near(own(attended.lse_BSH), expected.lse_BSH, 1e-12);
+    const auto expected_d =
+        ops::segment_attention_backward(own(d_out), alone.q_BSHD, alone.query_length_B, alone.kv, alone.spec, expected);
+    testing::expect_near(own(d.q_BSHD), expected_d.q_BSHD, 1e-11);
+    testing::expect_near(own(d.k_BGTD), expected_d.k_BGTD, 1e-11);
+    testing::expect_near(own(d.v_BGTD), expected_d.v_BGTD, 1e-11);
+  }
+}
+
 // The same with ATen operators that stay in the half type throughout.
 at::Tensor composition(const CacheProblem& problem) {
   const int64_t share = problem.q_BSHD.size(2) / problem.kv.k_BGTD.size(1);

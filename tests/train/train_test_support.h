@@ -56,10 +56,7 @@ class TrainTest : public ::testing::Test {
            "validate_every: 4}\n" +
            "checkpoint: {every: 3, keep_last: 9}\nlog: {every: 1, tensorboard: false}\n";
   }
-  std::string sft_config() const {
-    return common_config() +
-           "model: {tokenizer: bytes, hidden_size: 16, intermediate_size: 28, layers: 2, heads: 4, kv_heads: 2}\n";
-  }
+  std::string sft_config() const { return common_config() + "model: {tokenizer: bytes, layers: 2, " + sizes_ + "}\n"; }
   std::string latent_config(const std::string& latent) const {
     return common_config() + "model: {path: " + path("model") + "}\nlatent: " + latent + "\n";
   }
@@ -99,6 +96,7 @@ class TrainTest : public ::testing::Test {
   }
 
   std::string folder_;
+  std::string sizes_ = "hidden_size: 16, intermediate_size: 28, heads: 4, kv_heads: 2";  // of sft_config()
 };
 
 // Everything that is trained, as one vector.

@@ -25,6 +25,10 @@ struct Attended {
 Attended segment_attention(const at::Tensor& q_BSHD, const at::Tensor& query_length_B, const KvView& kv,
                            const AttentionSpec& spec);
 
+// Whether segment_attention and its gradients have a kernel for such tensors; if not, they are made of LibTorch's
+// operators, a few sequences at a time where scores take much memory and no gradient is recorded.
+bool attention_has_kernel(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD);
+
 // The same where the cache is the queries' own rows alone (S = T, lengths equal, consecutive positions): by LibTorch's
 // flash attention where it takes them (CPU; bf16 and fp16 on CUDA; no soft cap, no window, no dead rows), else by
 // segment_attention. The results of padding queries are unspecified, their gradients must be 0.
