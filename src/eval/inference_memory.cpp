@@ -1,7 +1,7 @@
 #include "inference_memory.h"
 
-#include "bt/core/strings.h"
 #include "bt/runtime/decoding_memory.h"
+#include "bt/train/setup.h"
 
 namespace bt {
 namespace {
@@ -28,7 +28,7 @@ const Remedies& inference_remedies() {
 }
 
 MemoryClasses loading_memory(const ModelPlace& place) {
-  return {{"weights", weight_bytes(outline_backbone(place.model, inference_type(place.dtype), false))}};
+  return {{"weights", weight_bytes(outline_backbone(place.model, scalar_type(place.dtype), false))}};
 }
 
 MemoryClasses generation_memory(const InferenceModel& model, const DecodingShape& shape) {

@@ -92,7 +92,7 @@ InferenceModel opened(const ModelPlace& place) {
   for (const std::string& plugin : place.plugins) open_plugin(plugin);
   if (place.threads > 0) at::set_num_threads(static_cast<int>(place.threads));
   const auto options =
-      at::TensorOptions().device(resolve_device(place.device, "--device")).dtype(inference_type(place.dtype));
+      at::TensorOptions().device(resolve_device(place.device, "--device")).dtype(scalar_type(place.dtype));
   InferenceModel model;
   model.path = place.model;
   model.latent_path = place.latent;
@@ -140,11 +140,6 @@ int64_t InferenceModel::latent_rows(int64_t prompt_tokens, int64_t new_tokens) c
   if (trigger.kind == "every_n") calls = calls / trigger.every_n + 2;
   if (trigger.max_calls > 0) calls = std::min(calls, trigger.max_calls);
   return checked_mul(calls, rows, "cache rows that a method adds");
-}
-
-at::ScalarType inference_type(const std::string& dtype) {
-  if (dtype == "float64") return at::kDouble;
-  return dtype == "bfloat16" ? at::kBFloat16 : at::kFloat;
 }
 
 InferenceModel open_inference_model(const ModelPlace& place) {

@@ -48,9 +48,6 @@ struct InferenceModel {
   int64_t latent_rows(int64_t prompt_tokens, int64_t new_tokens) const;
 };
 
-// Of --dtype: "float32", "float64", "bfloat16".
-at::ScalarType inference_type(const std::string& dtype);
-
 // Opens everything without gradients. ExitCode::bad_file for missing or malformed files, or a method made for another
 // backbone or tokenizer; ExitCode::usage for a GPU that is not there, or a chat template that is not known or that the
 // tokenizer lacks the marks of; ExitCode::out_of_memory.
