@@ -25,8 +25,8 @@ struct Attention {
   int64_t window;                         // 0: no limit
 };
 
-// Whether the kernels take it: bf16 or fp16, 64 or 128 wide, rows at multiples of 16 bytes. They throw
-// std::invalid_argument otherwise.
+// Whether the kernels take it: bf16 or fp16, 64 or 128 wide, rows at multiples of 16 bytes and less than 2 GiB apart.
+// They throw std::invalid_argument otherwise.
 bool attention_takes(const Attention& work);
 
 }  // namespace bt::kernels

@@ -12,7 +12,9 @@ struct PlaceInTable {
 
   __device__ __forceinline__ PlaceInTable(const SegmentAttentionBackward& work, int b)
       : table(work.table == nullptr ? nullptr : work.table + b * work.table_stride) {}
-  __device__ __forceinline__ int64_t operator()(int row) const { return table == nullptr ? row : table[row]; }
+  __device__ __forceinline__ int operator()(int row) const {
+    return table == nullptr ? row : static_cast<int>(table[row]);
+  }
 };
 
 // What to subtract from a query's scores: its log-sum-exp, or +inf, which leaves no probability, for padding (null) and
@@ -21,21 +23,36 @@ __device__ __forceinline__ float base_of(const float* lse) {
   return lse == nullptr || *lse == -INFINITY ? INFINITY : *lse;
 }
 
-// The probability of a product q.k, and its gradient over the scale, given that of the probability and delta, the sum
-// of both over all rows.
-struct Gradient {
-  float p, of_product;
-
-  __device__ __forceinline__ Gradient(const Scoring& scoring, float product, float base, float of_p, float delta) {
-    const float score = scoring(product);
-    p = fast_exp(score - base);
-    of_product = p * (of_p - delta);
-    if (scoring.cap > 0) {
-      const float tanh = fast_divide(score, scoring.cap);
-      of_product *= 1 - tanh * tanh;
+// Probabilities in place of products q.k, and the gradients of these, over the scale, in place of those of the
+// probabilities. base(n, i), delta(n, i): of the query of a product; delta is the sum of both over all rows.
+template <int N, class Base, class Delta>
+__device__ __forceinline__ void to_gradients(float (&p)[N][4], float (&d)[N][4], const Scoring& scoring,
+                                             const Base& base, const Delta& delta) {
+  scoring.apply(p);
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) d[n][i] -= delta(n, i);
+  }
+  if (scoring.cap > 0) {
+#pragma unroll
+    for (int n = 0; n < N; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const float tanh = fast_divide(p[n][i], scoring.cap);
+        d[n][i] *= 1 - tanh * tanh;
+      }
     }
   }
-};
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      p[n][i] = fast_exp(p[n][i] - base(n, i));
+      d[n][i] *= p[n][i];
+    }
+  }
+}
 
 // Row i of a lane, times the factor.
 template <int D>

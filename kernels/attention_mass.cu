@@ -42,8 +42,10 @@ struct VotingRows {
       row.query += voters.first;
       return row;
     };
-    q.copy_rows(kQueries,
-                [&](int i) { return begin + i < end ? query_row<T>(a.q, a.q_stride, b, packed(i)) : nullptr; });
+    each_own_chunk<kQueries, D>([&](int i, int chunk) {
+      const bool votes = begin + i < end;
+      q.copy(i, chunk, query_row<T>(a.q, a.q_stride, b, packed(votes ? i : 0)), votes);
+    });
     commit_copies();
     for (int i = static_cast<int>(threadIdx.x); i < kQueries; i += static_cast<int>(blockDim.x)) {
       Sight sight{-1, kHiddenPosition};
@@ -66,27 +68,29 @@ template <int D>
 struct HeldKeys {
   HeldRows<D> rows[2];
   int first;
+  int64_t position[4];
 };
 
 // Masked: some voter may not see some of the keys.
 template <bool Masked, class T, int D>
 __device__ __forceinline__ void add_columns(float (&sum)[4], const HeldKeys<D>& keys, const VotingRows<T, D>& voting,
-                                            int column, const Attention& a, const int64_t* position) {
+                                            int column, const Scoring& scoring) {
   const int lane = static_cast<int>(threadIdx.x % kWarp), pair = column + 2 * (lane % 4);
-  const Scoring scoring(a);
+  float c[2][4] = {};
+#pragma unroll
+  for (int m = 0; m < 2; ++m) add_scores(c[m], keys.rows[m], voting.q, column);
+  scoring.apply(c);
 #pragma unroll
   for (int m = 0; m < 2; ++m) {
-    float c[4] = {};
-    add_scores(c, keys.rows[m], voting.q, column);
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const int row = pair + i % 2, key = keys.first + lane / 4 + 16 * m + 8 * (i / 2);
-      const float p = fast_exp(scoring(c[i]) - voting.lse[row]);
+      const int row = pair + i % 2, own = 2 * m + i / 2;
+      const float p = fast_exp(c[m][i] - voting.lse[row]);
       if constexpr (Masked) {
         const Sight sight{voting.last[row], voting.beyond[row]};
-        sum[2 * m + i / 2] += key <= sight.last && sight.of(key, position[key]) ? p : 0;
+        sum[own] += sight.of(keys.first + lane / 4 + 8 * own, keys.position[own]) ? p : 0;
       } else {
-        sum[2 * m + i / 2] += p;
+        sum[own] += p;
       }
     }
   }
@@ -103,14 +107,17 @@ __global__ void __launch_bounds__(kWarps* kWarp, D == 64 ? 3 : 2) mass_of_groups
 
   HeldKeys<D> keys;
   keys.first = block_first + warp * kKeysOfWarp;
-  const T* k = cache_rows<T>(a.k, a.k_stride, b, g);
+  const CacheRows<T> k(a.k, a.k_stride, b, g);
 #pragma unroll
   for (int m = 0; m < 2; ++m) {
-    keys.rows[m].load(
-        [&](int i) { return k + min(keys.first + 16 * m + i, voters.length - 1) * a.k_stride.head_or_row; });
+    keys.rows[m].load([&](int i) { return k.at(min(keys.first + 16 * m + i, voters.length - 1)); });
+  }
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {  // of rows that exist; those behind are behind every voter, too
+    keys.position[i] = a.position[b * a.position_stride + min(keys.first + lane / 4 + 8 * i, voters.length - 1)];
   }
   const bool masked = a.window > 0 || keys.first + kKeysOfWarp > voters.length - voters.count + 1;
-  const int64_t* position = a.position + b * a.position_stride;
+  const Scoring scoring(a);
   const VotingRows<T, D> voting(shared_memory<unsigned char>());
   float sum[4] = {};
   const int end = voters.count * (a.heads / a.groups);
@@ -120,10 +127,10 @@ __global__ void __launch_bounds__(kWarps* kWarp, D == 64 ? 3 : 2) mass_of_groups
     __syncthreads();
     const int columns = keys.first < voters.length ? min(kQueries, end - begin) : 0;
     if (masked) {
-      for (int column = 0; column < columns; column += 8) add_columns<true>(sum, keys, voting, column, a, position);
+      for (int column = 0; column < columns; column += 8) add_columns<true>(sum, keys, voting, column, scoring);
     } else {
 #pragma unroll 2
-      for (int column = 0; column < columns; column += 8) add_columns<false>(sum, keys, voting, column, a, position);
+      for (int column = 0; column < columns; column += 8) add_columns<false>(sum, keys, voting, column, scoring);
     }
   }
 #pragma unroll

@@ -28,16 +28,21 @@ struct Tile {
   __device__ __forceinline__ Words words(int row, int chunk) const {
     return *reinterpret_cast<const Words*>(at(row, chunk));
   }
-  // Starts copies of rows [0, count) by all threads of the block; from(row) is the row's address, null for zeros.
-  template <class From>
-  __device__ __forceinline__ void copy_rows(int count, const From& from) const {
-    for (int i = static_cast<int>(threadIdx.x); i < count * kChunks; i += static_cast<int>(blockDim.x)) {
-      const int row = i / kChunks, chunk = i % kChunks;
-      const T* source = from(row);
-      copy_async(at(row, chunk), source == nullptr ? nullptr : source + 8 * chunk, source != nullptr);
-    }
+  // Starts the copy of a chunk of a row, zeros where not valid; the address must be one all the same.
+  __device__ __forceinline__ void copy(int row, int chunk, const T* source, bool valid) const {
+    copy_async(at(row, chunk), source + 8 * chunk, valid);
   }
 };
+
+// Calls f(row, chunk) for the chunks of Rows rows that are this thread's, of all threads of the block.
+template <int Rows, int D, class F>
+__device__ __forceinline__ void each_own_chunk(const F& f) {
+  constexpr int kChunks = D / 8;
+  static_assert(kWarp % kChunks == 0);  // so that a thread stays at one chunk
+  const int chunk = static_cast<int>(threadIdx.x) % kChunks, step = static_cast<int>(blockDim.x) / kChunks;
+#pragma unroll 2
+  for (int row = static_cast<int>(threadIdx.x) / kChunks; row < Rows; row += step) f(row, chunk);
+}
 
 // 16 rows in the registers of a warp. Lane l holds 16 bytes of rows l / 4 and l / 4 + 8 at chunks l % 4, l % 4 + 4, …:
 // whole sectors of memory, where the fragments' own order would be pairs. A sum over k may run in any order, and the
@@ -98,14 +103,26 @@ __device__ __forceinline__ void add_rows(float (&sum)[D / 8][4], const Weights& 
   }
 }
 
-// The score of a product q.k.
+template <int N, class F>
+__device__ __forceinline__ void each(float (&x)[N][4], const F& f) {
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) f(x[n][i]);
+  }
+}
+
+// The scores of products q.k.
 struct Scoring {
   float factor, cap;  // cap 0: none
 
   __device__ __forceinline__ explicit Scoring(const Attention& work)
       : factor(work.softcap > 0 ? work.scale / work.softcap : work.scale), cap(work.softcap) {}
-  __device__ __forceinline__ float operator()(float product) const {
-    return cap > 0 ? cap * fast_tanh(product * factor) : product * factor;
+  // One question for all of them, so that the products before it need not wait for one another.
+  template <int N>
+  __device__ __forceinline__ void apply(float (&products)[N][4]) const {
+    each(products, [&](float& x) { x *= factor; });
+    if (cap > 0) each(products, [&](float& x) { x = cap * fast_tanh(x); });
   }
 };
 
@@ -122,16 +139,30 @@ struct QueryHead {
 __device__ __forceinline__ int64_t place_of(const Attention& a, int b, const QueryHead& row) {
   return (static_cast<int64_t>(b) * a.queries + row.query) * a.heads + row.head;
 }
+// The address of a row, so many bytes from one to the next: a product of 32 bits and a sum of 64 are one instruction.
+template <class T>
+__device__ __forceinline__ const T* row_at(const T* first, int row, int bytes) {
+  return reinterpret_cast<const T*>(reinterpret_cast<const unsigned char*>(first) + static_cast<int64_t>(row) * bytes);
+}
 template <class T>
 __device__ __forceinline__ const T* query_row(const void* q, const Strides& stride, int sequence,
                                               const QueryHead& row) {
-  return static_cast<const T*>(q) + sequence * stride.sequence + row.query * stride.middle +
-         row.head * stride.head_or_row;
+  constexpr int kSize = sizeof(T);
+  const T* first = static_cast<const T*>(q) + sequence * stride.sequence;
+  return row_at(row_at(first, row.query, kSize * static_cast<int>(stride.middle)), row.head,
+                kSize * static_cast<int>(stride.head_or_row));
 }
+// Rows of keys or values of one sequence and group.
 template <class T>
-__device__ __forceinline__ const T* cache_rows(const void* x, const Strides& stride, int sequence, int group) {
-  return static_cast<const T*>(x) + sequence * stride.sequence + group * stride.middle;
-}
+struct CacheRows {
+  const T* first;
+  int bytes;  // from one to the next
+
+  __device__ __forceinline__ CacheRows(const void* x, const Strides& stride, int sequence, int group)
+      : first(static_cast<const T*>(x) + sequence * stride.sequence + group * stride.middle),
+        bytes(static_cast<int>(stride.head_or_row) * static_cast<int>(sizeof(T))) {}
+  __device__ __forceinline__ const T* at(int row) const { return row_at(first, row, bytes); }
+};
 
 // What a query sees: cached rows up to `last` whose position is greater than `beyond`.
 struct Sight {

@@ -8,7 +8,7 @@ namespace bt::kernels {
 
 // Cached row t is row t of k and v.
 struct InPlace {
-  __device__ __forceinline__ int64_t operator()(int row) const { return row; }
+  __device__ __forceinline__ int operator()(int row) const { return row; }
 };
 
 // 64 rows of the cache.
@@ -30,19 +30,21 @@ struct CacheTile {
   template <class Place = InPlace>
   __device__ __forceinline__ void copy(const Attention& work, int b, int g, int first, int end,
                                        const Place& place = {}) const {
-    const T *keys = cache_rows<T>(work.k, work.k_stride, b, g), *values = cache_rows<T>(work.v, work.v_stride, b, g);
-    const auto rows_of = [&](const T* rows, int64_t stride) {
-      return [=](int i) { return first + i < end ? rows + place(first + i) * stride : nullptr; };
-    };
-    k.copy_rows(kRows, rows_of(keys, work.k_stride.head_or_row));
-    v.copy_rows(kRows, rows_of(values, work.v_stride.head_or_row));
+    const CacheRows<T> keys(work.k, work.k_stride, b, g), values(work.v, work.v_stride, b, g);
+    each_own_chunk<kRows, D>([&](int i, int chunk) {
+      const bool exists = first + i < end;
+      const int row = exists ? place(first + i) : 0;
+      k.copy(i, chunk, keys.at(row), exists);
+      v.copy(i, chunk, values.at(row), exists);
+    });
     for (int i = static_cast<int>(threadIdx.x); i < kRows; i += static_cast<int>(blockDim.x)) {
       position[i] = first + i < end ? seen_position(work, b, first + i) : kHiddenPosition;
     }
   }
 };
 
-// The packed rows of one block: those of its warps side by side, 16 each.
+// The packed rows of one block: those of its warps side by side, 16 each. The last rows, which see most of the cache,
+// are the first block's, since the longest work should not begin last.
 struct BlockOfRows {
   int b, g, first, end;  // rows [first, end) are real queries
   int before;            // cached rows before the first query
@@ -50,7 +52,7 @@ struct BlockOfRows {
   __device__ __forceinline__ explicit BlockOfRows(const Attention& work)
       : b(static_cast<int>(blockIdx.x) / work.groups),
         g(static_cast<int>(blockIdx.x) % work.groups),
-        first(static_cast<int>(blockIdx.y * blockDim.x / 2)) {
+        first(static_cast<int>((gridDim.y - 1 - blockIdx.y) * blockDim.x / 2)) {
     const auto queries = static_cast<int>(work.query_length[b]);
     end = min(first + static_cast<int>(blockDim.x / 2), queries * (work.heads / work.groups));
     before = static_cast<int>(work.length[b]) - queries;

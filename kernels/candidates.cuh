@@ -11,14 +11,10 @@ namespace bt::kernels {
 // All numbers that are a thread's part of the row's, and -infinities from outside it.
 template <class T, class Visit>
 __device__ __forceinline__ void visit_row(const PackedRow<T>& row, const Visit& visit) {
-  const int packs = row.packs(), step = static_cast<int>(blockDim.x);
-#pragma unroll 2
-  for (int pack = static_cast<int>(threadIdx.x); pack < packs; pack += step) {
-    float x[PackedRow<T>::kSize];
-    row.load(pack, x);
+  row.each_own_pack([&](int pack, const float(&x)[PackedRow<T>::kSize]) {
 #pragma unroll
     for (int i = 0; i < PackedRow<T>::kSize; ++i) visit(x[i], row.column(pack) + i);
-  }
+  });
 }
 
 // What of a row may be drawn, and with what weight.
@@ -40,30 +36,40 @@ struct Candidates {
   }
 
   __device__ __forceinline__ void keep_top_k(const PackedRow<T>& row, int64_t top_k) {
-    const uint32_t kth = greatest_key<T>(static_cast<int>(top_k), [&](uint32_t least) {
+    const uint32_t highest = ordered_key<T>(static_cast<float>(greatest));
+    const uint32_t kth = greatest_key<T>([&](uint32_t least) {
+      if (least > highest) return false;
       int count = 0;
       visit_row(row, [&](float x, int) { count += ordered_key<T>(x) >= least; });
-      return block_sum(count);
+      return block_sum(count) >= top_k;
     });
     floor = kth > floor ? kth : floor;
   }
 
   __device__ __forceinline__ void keep_top_p(const PackedRow<T>& row, double top_p) {
-    const auto mass = [&](uint32_t least) {
-      const uint32_t from = least > floor ? least : floor;
+    const auto mass = [&](uint32_t first, uint32_t last) {  // of keys [first, last]
       double sum = 0;
       visit_row(row, [&](float x, int) {
-        if (ordered_key<T>(x) >= from) sum += raw_weight(x);
+        const uint32_t key = ordered_key<T>(x);
+        if (key >= first && key <= last) sum += raw_weight(x);
       });
       return block_sum(sum);
     };
-    const double share = top_p * mass(0);
-    const uint32_t key = greatest_key<T>(share, mass), highest = ordered_key<T>(static_cast<float>(greatest));
-    const uint32_t border = key < highest ? key : highest;  // one token at least
-    const double above = mass(border + 1), each = raw_weight(value_of_key<T>(border));
+    // The keys that may be the border, [floor, last], and the mass of those above. One token is kept at least.
+    uint32_t last = ordered_key<T>(static_cast<float>(greatest));
+    const double share = top_p * mass(floor, last);
+    double above = 0;
+    floor = greatest_key<T>([&](uint32_t key) {
+      if (key <= floor || key > last) return key <= floor;
+      const double from_here = above + mass(key, last);
+      if (from_here >= share) return true;
+      last = key - 1;
+      above = from_here;
+      return false;
+    });
+    const double each = raw_weight(value_of_key<T>(floor));
     double needed = ceil((share - above) / each);
     if (above + (needed - 1) * each >= share) needed -= 1;  // the division was rounded up
-    floor = border;
     ties = needed > 1 ? static_cast<int>(fmin(needed, static_cast<double>(INT_MAX))) : 1;
   }
 };

@@ -102,7 +102,7 @@ __device__ __forceinline__ void write_gradient(const LogitRow<T>& row, int64_t t
 }
 
 template <class T>
-__global__ void __launch_bounds__(1024) cross_entropy_row(CrossEntropy work) {
+__global__ void __launch_bounds__(1024, 2) cross_entropy_row(CrossEntropy work) {
   const int64_t target = work.target[blockIdx.x];
   T* logits = static_cast<T*>(work.logits) + blockIdx.x * work.stride;
   const bool exists = target >= 0 && target < work.columns;

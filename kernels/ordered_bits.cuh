@@ -27,14 +27,14 @@ __device__ __forceinline__ float value_of_key(uint32_t key) {
   return __uint_as_float((bits & sign) != 0 ? bits & ~sign : ~(bits | ((1u << kShift) - 1)));
 }
 
-// The greatest key of which measure(key), a falling function, is at least `wanted`; 0 where none is.
-template <class T, class Amount, class Measure>
-__device__ __forceinline__ uint32_t greatest_key(Amount wanted, const Measure& measure) {
+// The greatest key of which reaches(key) is true, as it is of all lower ones; 0 where it is of none.
+template <class T, class Reaches>
+__device__ __forceinline__ uint32_t greatest_key(const Reaches& reaches) {
   uint32_t found = 0;
 #pragma unroll 1
   for (int bit = kOrderedBits<T> - 1; bit >= 0; --bit) {
     const uint32_t higher = found | 1u << bit;
-    if (measure(higher) >= wanted) found = higher;
+    if (reaches(higher)) found = higher;
   }
   return found;
 }

@@ -24,15 +24,26 @@ class PackedRow {
   __device__ __forceinline__ bool has(int column) const { return column >= 0 && column < columns_; }
 
   __device__ __forceinline__ void load(int pack, float (&x)[kSize]) const {
-    const int first = column(pack);
-    if (is_whole(first)) {
-      const Pack<T> loaded = load_pack(row_ + first);
-#pragma unroll
-      for (int i = 0; i < kSize; ++i) x[i] = widen(loaded.at[i]);
-      return;
+    is_whole(column(pack)) ? load_whole(pack, x) : load_ragged(pack, x);
+  }
+
+  // Calls f(pack, its numbers) for the packs of this thread, of all threads of the block, in ascending order. Whole
+  // ones are read without asking, so that several reads are under way.
+  template <class F>
+  __device__ __forceinline__ void each_own_pack(const F& f) const {
+    const int step = static_cast<int>(blockDim.x), whole = (lead_ + columns_) / kSize;
+    int pack = static_cast<int>(threadIdx.x);
+    if (pack == 0 && lead_ > 0) {
+      visit_ragged(pack, f);
+      pack += step;
     }
-#pragma unroll
-    for (int i = 0; i < kSize; ++i) x[i] = has(first + i) ? widen(row_[first + i]) : -INFINITY;
+#pragma unroll 4
+    for (; pack < whole; pack += step) {
+      float x[kSize];
+      load_whole(pack, x);
+      f(pack, x);
+    }
+    if (pack < packs()) visit_ragged(pack, f);
   }
 
   // To the same place of the same row.
@@ -49,6 +60,22 @@ class PackedRow {
   }
 
  private:
+  __device__ __forceinline__ void load_whole(int pack, float (&x)[kSize]) const {
+    const Pack<T> loaded = load_pack(row_ + column(pack));
+#pragma unroll
+    for (int i = 0; i < kSize; ++i) x[i] = widen(loaded.at[i]);
+  }
+  __device__ __forceinline__ void load_ragged(int pack, float (&x)[kSize]) const {
+    const int first = column(pack);
+#pragma unroll
+    for (int i = 0; i < kSize; ++i) x[i] = has(first + i) ? widen(row_[first + i]) : -INFINITY;
+  }
+  template <class F>
+  __device__ __forceinline__ void visit_ragged(int pack, const F& f) const {
+    float x[kSize];
+    load_ragged(pack, x);
+    f(pack, x);
+  }
   __device__ __forceinline__ bool is_whole(int first) const { return first >= 0 && first + kSize <= columns_; }
 
   const T* row_;

@@ -23,8 +23,9 @@ __device__ __forceinline__ void normalise_row(const RmsNorm& work, int64_t row, 
   const bool real = row < work.rows;
   const int packs = real ? work.width / Pack<T>::kSize : 0;
   const int64_t begin = row * work.width;
-  Pack<T> x[kPacks];
+  Pack<T> x[kPacks], weight[kPacks];
   load_packs(static_cast<const T*>(work.x) + begin, thread, threads, packs, x);
+  load_packs(work.weight, thread, threads, packs, weight);
   if (work.residual != nullptr) add_residual(work, begin, thread, threads, packs, x);
   float squares = 0;
   each_pack<kPacks>(thread, threads, packs, [&](int i, int) {
@@ -32,8 +33,6 @@ __device__ __forceinline__ void normalise_row(const RmsNorm& work, int64_t row, 
   });
   const float scale = 1 / sqrtf(team_sum(squares) / static_cast<float>(work.width) + work.eps);
   if (real && thread == 0) work.scale[row] = scale;
-  Pack<T> weight[kPacks];
-  load_packs(work.weight, thread, threads, packs, weight);
   each_pack<kPacks>(thread, threads, packs, [&](int i, int pack) {
     each_element<T>([&](int e) {
       const float unit = widen(x[i].at[e]) * scale;

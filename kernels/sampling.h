@@ -24,9 +24,10 @@ void penalise(const Penalty& work, Stream stream);
 //
 // A block per row; nothing is sorted. What top-k and top-p keep is found by the bits of a threshold, since the bits of
 // floats can be ordered as they are. Reads of a row, the first from memory, the others from the L2 cache as far as it
-// holds the rows in flight: 1 if greedy; 2 and part of a third for a draw; with top-k one more for each bit in which
-// logits can differ (16 in bf16, 19 in fp16, 32 in fp32), with top-p as many and 2. An exponential in fp64 for every
-// number that a sum takes in.
+// holds the rows in flight: 1 if greedy; 2 and part of a third for a draw; with top-k at most one more for each bit in
+// which logits can differ (16 in bf16, 19 in fp16, 32 in fp32), with top-p as many and 1. An exponential in fp64 for
+// every number that a sum takes in: top-p's first takes all that top-k left, the others those between bounds that close
+// in.
 struct Sampling {
   const void* logits;  // [rows, columns], rows `stride` elements apart
   const int64_t* key;  // [rows, 2]: request and place of the draw (unsigned); not read if greedy

@@ -40,11 +40,15 @@ __device__ __forceinline__ void score(float (&s)[8][4], float (&greatest)[2], co
 #pragma unroll
     for (int i = 0; i < 4; ++i) s[n][i] = 0;
     add_scores(s[n], q, tile.k, 8 * n);
+  }
+  scoring.apply(s);
+#pragma unroll
+  for (int n = 0; n < 8; ++n) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int column = 8 * n + pair + i % 2;
       const bool hidden = Masked && !sight[i / 2].of(first + column, tile.position[column]);
-      s[n][i] = hidden ? -INFINITY : scoring(s[n][i]);
+      if (hidden) s[n][i] = -INFINITY;
       greatest[i / 2] = fmaxf(greatest[i / 2], s[n][i]);
     }
   }
@@ -92,8 +96,12 @@ __device__ __forceinline__ void write_row(const SegmentAttention& work, const Ru
   }
 }
 
+// Blocks of so many warps that a processor holds at a time: registers are what runs out.
+constexpr int blocks_together(int width, int warps) { return warps <= 2 ? 4 : warps <= 4 || width == 64 ? 2 : 1; }
+
 template <class T, int D>
-__global__ void __launch_bounds__(kMostWarps* kWarp) attend_to_cache(SegmentAttention work) {
+__global__ void __launch_bounds__(kMostWarps* kWarp, blocks_together(D, kMostWarps))
+    attend_to_cache(SegmentAttention work) {
   const Attention& a = work.attention;
   const BlockOfRows block(a);
   const int lane = static_cast<int>(threadIdx.x % kWarp),
@@ -140,14 +148,16 @@ __global__ void __launch_bounds__(256) merge_parts(SegmentAttention work) {
   const int pair = 2 * static_cast<int>(threadIdx.x % kWarp);
   float most = -INFINITY, total = 0, sum[D / 64][2] = {};
   for (int part = 0; part < work.splits; ++part) most = fmaxf(most, work.part_lse[part * queries + place]);
+#pragma unroll 8
   for (int part = 0; part < work.splits; ++part) {
     const float lse = work.part_lse[part * queries + place];
-    if (lse == -INFINITY) continue;
-    const float weight = fast_exp(lse - most);
+    const bool saw = lse != -INFINITY;  // else there is no output
+    const float weight = saw ? fast_exp(lse - most) : 0;
     total += weight;
 #pragma unroll
     for (int j = 0; j < D / 64; ++j) {
-      const Pair x = *reinterpret_cast<const Pair*>(work.part_out + (part * queries + place) * D + 64 * j + pair);
+      const float* out = work.part_out + (part * queries + place) * D + 64 * j + pair;
+      const Pair x = saw ? *reinterpret_cast<const Pair*>(out) : Pair{0, 0};
       sum[j][0] += weight * x.x;
       sum[j][1] += weight * x.y;
     }
@@ -180,7 +190,7 @@ int segment_attention_splits(const Attention& work, int processors) {
   constexpr int kLeastRows = 128;  // of a split: below, merging costs more than it spreads
   if (work.sequences == 0 || work.queries == 0) return 1;
   const int blocks = work.sequences * work.groups * static_cast<int>(blocks_for(work));
-  const int together = processors * (warps_for(work) <= 2 ? 4 : 2);
+  const int together = processors * blocks_together(work.width, warps_for(work));
   return max(1, min(together / blocks, work.rows / kLeastRows));
 }
 

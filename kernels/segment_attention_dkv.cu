@@ -29,14 +29,17 @@ struct QueryTile {
   __device__ __forceinline__ void copy(const SegmentAttentionBackward& work, int b, int g, int first, int end) const {
     const Attention& a = work.attention;
     const auto packed = [&](int i) { return QueryHead(a, g, first + i); };
-    q.copy_rows(kRows, [&](int i) { return first + i < end ? query_row<T>(a.q, a.q_stride, b, packed(i)) : nullptr; });
-    d_out.copy_rows(kRows, [&](int i) {
-      return first + i < end ? static_cast<const T*>(work.d_out) + place_of(a, b, packed(i)) * D : nullptr;
+    each_own_chunk<kRows, D>([&](int i, int chunk) {
+      const bool is_query = first + i < end;
+      const QueryHead row = packed(is_query ? i : 0);
+      q.copy(i, chunk, query_row<T>(a.q, a.q_stride, b, row), is_query);
+      d_out.copy(i, chunk, static_cast<const T*>(work.d_out) + place_of(a, b, row) * D, is_query);
     });
     for (int i = static_cast<int>(threadIdx.x); i < kRows; i += static_cast<int>(blockDim.x)) {
       const bool is_query = first + i < end;
-      const int64_t place = place_of(a, b, packed(i));
-      const Sight sight = sight_of(a, b, packed(i).query);
+      const QueryHead row = packed(i);
+      const int64_t place = place_of(a, b, row);
+      const Sight sight = sight_of(a, b, row.query);
       beyond[i] = sight.beyond;
       last[i] = sight.last;
       base[i] = base_of(is_query ? work.lse + place : nullptr);
@@ -71,7 +74,7 @@ __device__ __forceinline__ void load(CachedRows<D>& rows, const SegmentAttention
   const auto row_of = [&](const void* x, const Strides& stride) {
     return [=](int i) {
       const int row = wanted(i);
-      return row == kNoRow ? nullptr : cache_rows<T>(x, stride, b, g) + place(row) * stride.head_or_row;
+      return row == kNoRow ? nullptr : CacheRows<T>(x, stride, b, g).at(place(row));
     };
   };
   rows.k.load(row_of(a.k, a.k_stride));
@@ -92,20 +95,24 @@ __device__ __forceinline__ void add_gradients(float (&d_k)[D / 8][4], float (&d_
   const int pair = 2 * static_cast<int>(threadIdx.x % 4);
 #pragma unroll 1
   for (int n = 0; n < tile.kRows; n += 16) {
-    float p[2][4], d[2][4];
+    float p[2][4] = {}, d[2][4] = {};
+    const auto column = [&](int half, int i) { return n + 8 * half + pair + i % 2; };
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      float product[4] = {}, d_p[4] = {};
-      add_scores(product, rows.k, tile.q, n + 8 * half);
-      add_scores(d_p, rows.v, tile.d_out, n + 8 * half);
+      add_scores(p[half], rows.k, tile.q, n + 8 * half);
+      add_scores(d[half], rows.v, tile.d_out, n + 8 * half);
+    }
+    to_gradients(
+        p, d, scoring, [&](int half, int i) { return tile.base[column(half, i)]; },
+        [&](int half, int i) { return tile.delta[column(half, i)]; });
+    if constexpr (Masked) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const int column = n + 8 * half + pair + i % 2;
-        const Sight sight{tile.last[column], tile.beyond[column]};
-        const bool hidden = Masked && !sight.of(rows.row[i / 2], rows.position[i / 2]);
-        const Gradient gradient(scoring, product[i], tile.base[column], d_p[i], tile.delta[column]);
-        p[half][i] = hidden ? 0 : gradient.p;
-        d[half][i] = hidden ? 0 : gradient.of_product;
+      for (int half = 0; half < 2; ++half) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          const Sight sight{tile.last[column(half, i)], tile.beyond[column(half, i)]};
+          if (!sight.of(rows.row[i / 2], rows.position[i / 2])) p[half][i] = d[half][i] = 0;
+        }
       }
     }
     add_rows(d_v, as_weights<T>(p[0], p[1]), tile.d_out, n);

@@ -60,17 +60,22 @@ __device__ __forceinline__ void add_gradient(float (&sum)[D / 8][4], const Query
   const int pair = 2 * static_cast<int>(threadIdx.x % 4);
 #pragma unroll 1
   for (int n = 0; n < tile.kRows; n += 16) {
-    float d[2][4];
+    float p[2][4] = {}, d[2][4] = {};
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      float product[4] = {}, d_p[4] = {};
-      add_scores(product, rows.q, tile.k, n + 8 * half);
-      add_scores(d_p, rows.d_out, tile.v, n + 8 * half);
+      add_scores(p[half], rows.q, tile.k, n + 8 * half);
+      add_scores(d[half], rows.d_out, tile.v, n + 8 * half);
+    }
+    to_gradients(
+        p, d, scoring, [&](int, int i) { return rows.base[i / 2]; }, [&](int, int i) { return rows.delta[i / 2]; });
+    if constexpr (Masked) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const int column = n + 8 * half + pair + i % 2;
-        const bool hidden = Masked && !rows.sight[i / 2].of(first + column, tile.position[column]);
-        d[half][i] = hidden ? 0 : Gradient(scoring, product[i], rows.base[i / 2], d_p[i], rows.delta[i / 2]).of_product;
+      for (int half = 0; half < 2; ++half) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          const int column = n + 8 * half + pair + i % 2;
+          if (!rows.sight[i / 2].of(first + column, tile.position[column])) d[half][i] = 0;
+        }
       }
     }
     add_rows(sum, as_weights<T>(d[0], d[1]), tile.k, n);

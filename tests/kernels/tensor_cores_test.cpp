@@ -96,7 +96,8 @@ template <class T, int D>
 void multiply_tiles(const T* held_rows, const T* tile_rows, float* scores, float* sums) {
   const int lane = static_cast<int>(threadIdx.x);
   const kernels::Tile<T, D> tile{kernels::shared_memory<T>()};
-  tile.copy_rows(32, [&](int row) { return row < 30 ? tile_rows + row * D : nullptr; });
+  kernels::each_own_chunk<32, D>(
+      [&](int row, int chunk) { tile.copy(row, chunk, tile_rows + (row < 30 ? row : 0) * D, row < 30); });
   kernels::commit_copies();
   kernels::HeldRows<D> held;
   held.load([&](int row) { return held_rows + row * D; });
