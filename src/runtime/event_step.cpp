@@ -57,7 +57,8 @@ void EventStep::work(int64_t events, int64_t rows) {
   for (const LayerRun& run : runs_) {
     const KvView kv = event_caches(cache_, run, batch, rows);
     EventRows at_run = event_rows(ring_, batch, run, kv);
-    at_run.bounds_E = {{rows, rows}, {rows, 0}};  // whatever a step's length
+    at_run.rows_E = at_run.rows_E.clamp_max(rows);  // an idle slot may hold more, and nothing is chosen there
+    at_run.bounds_E = {{rows, rows}, {rows, 0}};    // whatever a step's length
     chosen.add(at_run, rewrite_.choose(at_run), kv);
   }
   const Events made_of = events_of(batch, chosen);

@@ -10,21 +10,22 @@ namespace {
 
 using testing::CpuGraphs, testing::DecodingCase, testing::StandInGraph;
 
-constexpr int64_t kSlots = 5, kCapacity = 40, kRing = 4;
+constexpr int64_t kSlots = 5, kRing = 4;
 
-// Five slots of 30, 0, 12, 3 and 21 rows; runs of layers of 1 and 2.
+// Five slots; runs of layers of 1 and 2.
 class EventStepTest : public ::testing::Test {
  protected:
-  EventStepTest() {
+  explicit EventStepTest(int64_t capacity = 40, const std::vector<int64_t>& lengths = {30, 0, 12, 3, 21})
+      : cache_(config(), kSlots, capacity, c10::TensorOptions(at::kDouble)) {
     at::NoGradGuard no_grad;
     at::manual_seed(3);
     const auto fp64 = c10::TensorOptions(at::kDouble);
-    const at::Tensor length_B = at::tensor({30, 0, 12, 3, 21}, at::kLong);
+    const at::Tensor length_B = at::tensor(lengths);
     cache_.advance_(length_B);
-    KvView all = cache_.view(LayerRange{0, 3}, kCapacity);
+    KvView all = cache_.view(LayerRange{0, 3}, capacity);
     all.k_BGTD.normal_();
     all.v_BGTD.normal_();
-    all.position_BT.copy_(at::arange(kCapacity).expand_as(all.position_BT));
+    all.position_BT.copy_(at::arange(capacity).expand_as(all.position_BT));
     ring_.q_LBRHD = at::randn({3, kSlots, kRing + 1, 4, 8}, fp64);
     ring_.lse_LBRH = at::randn({3, kSlots, kRing + 1, 4}, fp64) + 3;
   }
@@ -83,11 +84,11 @@ class EventStepTest : public ::testing::Test {
 
   void expect_events(const std::vector<SlotEvent>& events, EventStep& step, const Method& method) {
     at::NoGradGuard no_grad;
-    const KvView now = cache_.view(LayerRange{0, 3}, kCapacity);
+    const KvView now = cache_.view(LayerRange{0, 3}, cache_.capacity());
     const at::Tensor k = now.k_BGTD.clone(), v = now.v_BGTD.clone();
-    KvCache expected(config(), kSlots, kCapacity, c10::TensorOptions(at::kDouble));
+    KvCache expected(config(), kSlots, cache_.capacity(), c10::TensorOptions(at::kDouble));
     expected.advance_(cache_.length_LB()[0]);
-    const KvView to = expected.view(LayerRange{0, 3}, kCapacity);
+    const KvView to = expected.view(LayerRange{0, 3}, cache_.capacity());
     to.k_BGTD.copy_(k);
     to.v_BGTD.copy_(v);
     to.position_BT.copy_(now.position_BT);
@@ -104,7 +105,7 @@ class EventStepTest : public ::testing::Test {
   }
 
   Backbone backbone_ = testing::tiny_backbone(config(), false);
-  KvCache cache_{config(), kSlots, kCapacity, c10::TensorOptions(at::kDouble)};
+  KvCache cache_;
   QueryRing ring_;
 };
 
@@ -126,11 +127,29 @@ TEST_F(EventStepTest, ActsOnTheSlotsThatFireAsOnEachAlone) {
   EXPECT_EQ(StandInGraph::replays, 6);
 }
 
+// Steps look at 256 rows of 600 where no slot that acts holds more; the others are there all the same, as spare columns
+// and while a graph is recorded.
+class EventsBesideLongTexts : public EventStepTest {
+ protected:
+  EventsBesideLongTexts() : EventStepTest(600, {30, 500, 12, 3, 599}) {}
+};
+
+TEST_F(EventsBesideLongTexts, ActOnTheirOwnSlots) {
+  const auto method = make_method("bt", testing::tiny_bt(), testing::tiny_context(config()));
+  const CpuGraphs graphs;
+  EventStep step(decoder(), cache_, ring_, *method->effects().rewrite, method->parameters()->stacked());
+  const SlotEvent first{.slot = 0, .step_tokens = 6, .voters = 4, .ring_begin = 2, .source = 11, .ordinal = 3};
+  const SlotEvent third{.slot = 2, .step_tokens = 1, .voters = 1, .ring_begin = 3, .source = 13};
+  const SlotEvent few{.slot = 3, .step_tokens = 3, .voters = 3, .source = 14};
+  expect_events({first, third, few}, step, *method);
+  expect_events({third}, step, *method);
+}
+
 TEST_F(EventStepTest, AnEmptyStepChangesNothing) {
   at::NoGradGuard no_grad;
   const auto method = make_method("bt", testing::tiny_bt(), testing::tiny_context(config()));
   EventStep step(decoder(), cache_, ring_, *method->effects().rewrite, method->parameters()->stacked());
-  const KvView now = cache_.view(LayerRange{0, 3}, kCapacity);
+  const KvView now = cache_.view(LayerRange{0, 3}, cache_.capacity());
   const at::Tensor k = now.k_BGTD.clone(), v = now.v_BGTD.clone();
   step.run({{.slot = 0}, {.slot = 1}, {.slot = 2}, {.slot = 3}, {.slot = 4}}, 30);
   EXPECT_TRUE(at::equal(now.k_BGTD, k));
