@@ -84,7 +84,7 @@ class Coprocessor final : public Method, public Append {
                                           : layers_;
     const at::Tensor soft_MC = store_.leaf(kSoftTokens);
     const int64_t places = prefix.end_R.size(0), latents = count();
-    const at::Tensor place_M = at::arange(latents, prefix.end_R.options());
+    const at::Tensor place_M = at::arange(latents, prefix.position_R.options());
     const ops::Branches branches{prefix.sequence_R, prefix.end_R,
                                  prefix.position_R.unsqueeze(1) + place_M.unsqueeze(0)};
     const Rotary angles = rotary(config_, branches.position_RS.flatten(), soft_MC.scalar_type());

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "bt/ops/ops.h"
 #include "packed_slots.h"
 
 namespace bt {
@@ -40,8 +41,7 @@ at::Tensor attention_bias(const BtOptions& options, const Events& events, at::Sc
 // against 3.0 ms for 64 events of 40 entries and 4 heads of 12; even at about 55 entries.
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& bias) {
   constexpr int64_t few = 48;
-  if (!q.device().is_cpu() || !q.requires_grad() || q.size(2) > few)
-    return at::scaled_dot_product_attention(q, k, v, bias);
+  if (!q.device().is_cpu() || !q.requires_grad() || q.size(2) > few) return ops::biased_attention(q, k, v, bias);
   const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(3)));
   return at::matmul((at::matmul(q * scale, k.transpose(2, 3)) + bias).softmax(-1), v);
 }

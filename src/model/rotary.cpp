@@ -107,7 +107,7 @@ struct RotateBoth : torch::autograd::Function<RotateBoth> {
 
 Rotary rotary(const ModelConfig& config, const at::Tensor& position_N, at::ScalarType dtype) {
   const at::ScalarType type = dtype == at::kDouble ? at::kDouble : at::kFloat;
-  const at::Tensor frequency = frequencies(config, type).to(position_N.device());
+  const at::Tensor frequency = frequencies(config, type).to(position_N.device(), /*non_blocking=*/true);
   const at::Tensor angle = position_N.to(type).unsqueeze(1) * frequency;
   return {angle.cos().to(dtype), angle.sin().to(dtype)};
 }

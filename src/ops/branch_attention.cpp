@@ -26,6 +26,7 @@ struct Chunk {
   int64_t begin = 0, count = 0;
   int64_t sequence = 0;
   int64_t rows = 1;  // longest visible part of the cache; a hidden one where nothing is visible
+  bool is_ragged = false;
 };
 
 std::vector<Chunk> chunks_of(const BranchInputs& in) {
@@ -40,6 +41,10 @@ std::vector<Chunk> chunks_of(const BranchInputs& in) {
     if (is_full) chunks.push_back({.begin = r, .sequence = sequence[r]});
     ++chunks.back().count;
     chunks.back().rows = std::max(chunks.back().rows, end[r]);
+  }
+  for (Chunk& chunk : chunks) {
+    const int64_t* first = end + chunk.begin;
+    chunk.is_ragged = std::any_of(first, first + chunk.count, [&](int64_t rows) { return rows < chunk.rows; });
   }
   return chunks;
 }
@@ -85,12 +90,15 @@ Part part_of(const BranchInputs& in, const Chunk& chunk) {
   part.v_GcSD = own(in.v_RSGD).permute({2, 0, 1, 3}).contiguous();
   part.k_GTD = cached(in.prefix_k_BGTD);
   part.v_GTD = cached(in.prefix_v_BGTD);
-  const at::Tensor end_c = in.end_R.narrow(0, chunk.begin, chunk.count),
-                   position_cS = in.position_RS.narrow(0, chunk.begin, chunk.count);
-  const at::Tensor row_T = at::arange(chunk.rows, end_c.options()), place_S = at::arange(part.queries, end_c.options());
+  const at::Tensor position_cS = in.position_RS.narrow(0, chunk.begin, chunk.count),
+                   place_S = at::arange(part.queries, position_cS.options());
   part.hidden_cSS = (place_S.unsqueeze(0) > place_S.unsqueeze(1)).unsqueeze(0);
-  const bool is_ragged = end_c.lt(chunk.rows).any().item<bool>();
-  if (is_ragged) part.hidden_cST = (row_T.unsqueeze(0) >= end_c.unsqueeze(1)).unsqueeze(1);
+  if (chunk.is_ragged) {
+    const at::Tensor row_T = at::arange(chunk.rows, position_cS.options());
+    const at::Tensor end_c =
+        in.end_R.narrow(0, chunk.begin, chunk.count).to(position_cS.device(), /*non_blocking=*/true);
+    part.hidden_cST = (row_T.unsqueeze(0) >= end_c.unsqueeze(1)).unsqueeze(1);
+  }
   if (in.spec.window > 0) {
     const auto beyond = [&](const at::Tensor& position_cT) {
       return position_cS.unsqueeze(2) - position_cT.unsqueeze(1) >= in.spec.window;

@@ -4,6 +4,8 @@
 #include <ATen/SDPBackend.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "attention_backends.h"
+
 namespace bt::ops {
 namespace {
 
@@ -11,27 +13,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr double kNoDropout = 0;
-
-// Without it the kernel adds up a query's gradient in any order. On while a gradient is computed alone: elsewhere
-// LibTorch would sort indices that are known to be unique.
-class Deterministic {
- public:
-  Deterministic() {
-    context_.setDeterministicAlgorithms(true, /*warn_only=*/true);
-    context_.setDeterministicFillUninitializedMemory(false);
-  }
-  ~Deterministic() {
-    context_.setDeterministicAlgorithms(was_on_, warned_only_);
-    context_.setDeterministicFillUninitializedMemory(filled_);
-  }
-  Deterministic(const Deterministic&) = delete;
-  Deterministic& operator=(const Deterministic&) = delete;
-
- private:
-  at::Context& context_ = at::globalContext();
-  const bool was_on_ = context_.deterministicAlgorithms(), warned_only_ = context_.deterministicAlgorithmsWarnOnly(),
-             filled_ = context_.deterministicFillUninitializedMemory();
-};
 
 class Node : public torch::autograd::Function<Node> {
  public:
@@ -67,6 +48,7 @@ class Node : public torch::autograd::Function<Node> {
 
 bool flash_on_cuda_takes(const at::Tensor& q_BHSD, const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, double scale) {
   if (!q_BHSD.is_cuda() || q_BHSD.size(3) % 8 != 0) return false;
+  const WithoutCudnn flash_first;
   const bool is_grouped = q_BHSD.size(1) != k_BGTD.size(1);
   return at::_fused_sdp_choice(q_BHSD, k_BGTD, v_BGTD, std::nullopt, kNoDropout, /*is_causal=*/true, scale,
                                is_grouped) == static_cast<int64_t>(at::SDPBackend::flash_attention);

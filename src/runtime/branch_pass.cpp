@@ -45,8 +45,10 @@ Texts read_texts(const Pass& pass, bool to_the_end) {
 // The gate's logits from the texts' states where the coprocessor is called.
 at::Tensor gate_of(const Pass& pass, const at::Tensor& x_NC) {
   const DeviceBranches& branches = pass.plan.branches;
-  const at::Tensor row_R1 = (branches.read_R - 1).unsqueeze(1);
-  const at::Tensor token_R = pass.plan.packed_BT.index_select(0, branches.sequence_R).gather(1, row_R1).squeeze(1);
+  const auto there = [&](const at::Tensor& x) { return x.to(pass.plan.packed_BT.device(), /*non_blocking=*/true); };
+  const at::Tensor row_R1 = there(branches.read_R - 1).unsqueeze(1);
+  const at::Tensor token_R =
+      pass.plan.packed_BT.index_select(0, there(branches.sequence_R)).gather(1, row_R1).squeeze(1);
   return pass.effects.append->gate_R(final_hidden(pass.decoder, x_NC.index_select(0, token_R)));
 }
 
@@ -54,7 +56,8 @@ at::Tensor latents_of(const Pass& pass, const std::vector<KvView>& caches) {
   const DeviceBranches& branches = pass.plan.branches;
   const Append& append = *pass.effects.append;
   if (append.kind() == AppendKind::from_cache)
-    return append.latents_RMK(pass.decoder, {caches, branches.sequence_R, branches.read_R, branches.read_R});
+    return append.latents_RMK(pass.decoder, {caches, branches.sequence_R, branches.read_R,
+                                             branches.read_R.to(branches.position_RS.device(), /*non_blocking=*/true)});
   const at::Tensor known_MC = append.embeddings_MK(pass.shared_parameters());
   return known_MC.unsqueeze(0).expand({branches.sequence_R.size(0), -1, -1});
 }

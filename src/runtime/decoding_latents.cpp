@@ -7,6 +7,7 @@
 
 #include "bt/runtime/method_plan.h"
 #include "decoding_state.h"
+#include "side_stream.h"
 #include "to_tensor.h"
 
 namespace bt {
@@ -25,17 +26,19 @@ PrefixCache prefix_of(const Decoding::State& state, const std::vector<int64_t>& 
   for (int64_t layer = 0; layer < state.cache.layers(); ++layer)
     prefix.layers.push_back(
         state.cache.view(layer, std::max<int64_t>(1, state.longest({layer, layer + 1}, at_slots)), slot_E));
-  prefix.sequence_R = at::arange(slot_E.size(0), slot_E.options());
-  prefix.end_R = to_tensor(end, device);
+  prefix.sequence_R = at::arange(slot_E.size(0), at::kLong);
+  prefix.end_R = at::tensor(end, at::kLong);
   prefix.position_R = to_tensor(position, device);
   return prefix;
 }
 
 // Starts a thread for one slot. It reads copies and weights alone.
 PendingLatents start(const Decoding::State& state, int64_t slot) {
-  const auto compute = [&decoder = state.decoder, append = state.effects.append, prefix = prefix_of(state, {slot})] {
+  const PrefixCache prefix = prefix_of(state, {slot});
+  const SideStream beside(state.decoder.embedding.device());
+  const auto compute = [&decoder = state.decoder, append = state.effects.append, prefix, beside] {
     const at::NoGradGuard no_grad;
-    return append->latents_RMK(decoder, prefix).squeeze(0);
+    return beside.run([&] { return append->latents_RMK(decoder, prefix).squeeze(0); });
   };
   return {std::async(std::launch::async, compute), state.slots[static_cast<size_t>(slot)].tokens};
 }

@@ -176,11 +176,11 @@ void fill_branches(const Plan& plan, DevicePlan& out) {
 
 std::vector<at::Tensor*> tables_of(DevicePlan& plan) {
   DeviceBranches& branches = plan.branches;
-  std::vector<at::Tensor*> tables = {
-      &plan.id_N,           &plan.position_N,  &plan.target_M,   &plan.supervised_M,    &plan.supervised_depth_M,
-      &plan.plan_index_N,   &plan.position_BT, &plan.packed_BT,  &plan.source_B,        &plan.steered_N,
-      &branches.sequence_R, &branches.read_R,  &branches.join_R, &branches.position_RS, &branches.ahead_id_RA,
-      &branches.plain_M};
+  std::vector<at::Tensor*> tables = {&plan.id_N,         &plan.position_N,         &plan.target_M,
+                                     &plan.supervised_M, &plan.supervised_depth_M, &plan.plan_index_N,
+                                     &plan.position_BT,  &plan.packed_BT,          &plan.source_B,
+                                     &plan.steered_N,    &branches.position_RS,    &branches.ahead_id_RA,
+                                     &branches.plain_M};
   for (DepthPlan& depth : plan.depths) {
     tables.insert(tables.end(), {&depth.token_BS, &depth.slot_n, &depth.sequence_n, &depth.row_n, &depth.query_length_B,
                                  &depth.rows_B, &depth.event_rows_E, &depth.step_begin_E});
@@ -222,12 +222,6 @@ DevicePlan to_device(const Plan& plan, at::Device device) {
   move_together(tables_of(out), device);
   if (out.steered_N.defined()) out.steered_N = out.steered_N.to(at::kBool);
   return out;
-}
-
-at::Tensor padded(const at::Tensor& x_nHD, const DepthPlan& depth) {
-  const int64_t heads = x_nHD.size(1), width = x_nHD.size(2);
-  if (depth.width == 0) return x_nHD.new_zeros({depth.sequences, 0, heads, width});
-  return x_nHD.index_select(0, depth.token_BS.flatten()).view({depth.sequences, depth.width, heads, width});
 }
 
 }  // namespace bt

@@ -24,7 +24,7 @@ void FixedStep::run(const Shape& shape, const std::function<void()>& work) {
 }
 
 std::unique_ptr<ops::DeviceGraph> FixedStep::recorded(const std::function<void()>& work) {
-  auto graph = ops::make_device_graph(input_NB_.device());
+  auto graph = ops::make_device_graph(input_NB_.device(), graphs_.empty() ? nullptr : graphs_.begin()->second.get());
   if (graph == nullptr) return graph;
   input_NB_.copy_(idle_NB_);
   graph->record(work);

@@ -14,10 +14,11 @@ at::Tensor latents_after(const Pass& pass, int64_t depth, const std::vector<Segm
   const DepthPlan& at_depth = pass.plan.depths[static_cast<size_t>(depth)];
   PrefixCache prefix;
   for (const SegmentCache& cache : caches) prefix.layers.push_back(cache.view(depth));
-  prefix.end_R = at_depth.rows_B.narrow(0, 0, at_depth.events);
-  prefix.sequence_R = at::arange(at_depth.events, prefix.end_R.options());
+  const at::Tensor end_R = at_depth.rows_B.narrow(0, 0, at_depth.events);
+  prefix.end_R = end_R.cpu();
+  prefix.sequence_R = at::arange(at_depth.events, at::kLong);
   const at::Tensor position_RT = pass.plan.position_BT.narrow(0, 0, at_depth.events);
-  prefix.position_R = position_RT.gather(1, prefix.end_R.unsqueeze(1)).squeeze(1);
+  prefix.position_R = position_RT.gather(1, end_R.unsqueeze(1)).squeeze(1);
   return pass.effects.append->latents_RMK(pass.decoder, prefix).flatten(0, 1);
 }
 

@@ -61,9 +61,11 @@ Sizes sizes_of(const ModelConfig& model, const PassShape& shape) {
 }
 
 // The backward operator of a batch: what it reads in its own order, and what it takes of the scores' size. On a CPU a
-// mask for the flash kernel; elsewhere scores, probabilities and their gradients, in at least fp32.
+// mask for the flash kernel; elsewhere, where there is no kernel, scores, probabilities and their gradients, in at
+// least fp32.
 PassMemory backward_operator(const Segments& batch, const Sizes& size, const PassShape& shape) {
   if (shape.on_cpu) return {.activations = 3 * batch.slots * size.query, .scores = batch.slots_times_rows * size.share};
+  if (shape.has_attention_kernel) return {.activations = batch.slots * (size.query + size.score)};
   return {.activations = batch.slots * size.query, .scores = 4 * batch.slots_times_rows * size.score};
 }
 
@@ -75,7 +77,11 @@ AttentionMemory text_attention(const ModelConfig& model, const DevicePlan& plan,
   AttentionMemory out;
   out.kept.activations = texts.slots * (2 * size.query + size.entry);  // padded queries, keys, values; output
   out.backward.activations = texts.slots * (3 * size.query + size.entry);
-  if (!shape.on_cpu) out.backward.scores = 4 * texts.slots_times_rows * size.score;
+  if (shape.has_attention_kernel) {
+    out.backward.activations += 4 * texts.slots * size.query;  // flash: of queries in fp32; of keys and values by head
+  } else if (!shape.on_cpu) {
+    out.backward.scores = 4 * texts.slots_times_rows * size.score;
+  }
   return out;
 }
 
@@ -121,7 +127,7 @@ AttentionMemory segment_cache_memory(const ModelConfig& model, const DevicePlan&
   if (shape.processor != nullptr) out.kept.activations += edit_bytes(model, edit_shape(plan, *shape.processor), shape);
   const Segments most = largest(plan);
   out.backward = {.cache = 2 * plan.sequences * plan.rows * size.entry,
-                  .scores = 3 * most.slots_times_rows * size.score};
+                  .scores = shape.has_attention_kernel ? 0 : 3 * most.slots_times_rows * size.score};
   return out;
 }
 

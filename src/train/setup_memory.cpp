@@ -1,6 +1,7 @@
 // The memory of a run as its setup describes it, before or after anything has been allocated.
 #include <algorithm>
 
+#include "bt/runtime/attention_notice.h"
 #include "bt/runtime/method_plan.h"
 #include "bt/train/setup.h"
 
@@ -51,10 +52,14 @@ const ParameterStore* parameters_of(const Method* method) { return method != nul
 PassShape pass_shape(const TrainingSetup& setup) {
   const Method* method = setup.method.get();
   const TrainOptions& train = setup.options.train;
-  const bool on_cpu = resolve_device(setup.options.run.device).is_cpu();
+  const at::Device device = resolve_device(setup.options.run.device);
+  const at::ScalarType dtype = setup.decoder().embedding.scalar_type();
+  const bool on_cpu = device.is_cpu();
   return {
       .element_bytes = static_cast<int64_t>(setup.decoder().embedding.element_size()),
       .on_cpu = on_cpu,
+      .has_attention_kernel =
+          !on_cpu && attention_has_kernel(setup.decoder().config, at::TensorOptions(device).dtype(dtype)),
       .records = !setup.trained().empty(),
       .trains_backbone = setup.trains_backbone(),
       .has_adapters = method != nullptr && method->backbone() == BackboneMode::adapters,

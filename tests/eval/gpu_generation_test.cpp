@@ -19,24 +19,37 @@ class GpuGeneration : public testing::EvalTest {
     ModelConfig config = testing::byte_config();
     config.hidden_size = 256;  // heads of a width that the kernels take
     config.head_dim = 64;
+    config.model_type = "mistral";
+    config.window.assign(static_cast<size_t>(config.layers), 24);  // less than an answer
     const Backbone backbone = testing::tiny_backbone(config, false, at::kFloat);
     save_backbone(backbone, path("model"));
     load_tokenizer("bytes")->save(path("model"));
-    std::filesystem::create_directories(path("latent"));
-    BtOptions options = testing::tiny_bt();
+    save("bt", testing::tiny_bt(), backbone);
+    DcaOptions late;
+    late.latents = 2;
+    late.asynchronous = true;
+    late.join_after = 2;
+    save("dca", late, backbone);
+  }
+
+  template <class MethodOptions>
+  void save(const std::string& name, MethodOptions options, const Backbone& backbone) const {
     options.trigger.kind = "every_n";
     options.trigger.every_n = 6;
-    const auto method = make_method("bt", options, {config, at::TensorOptions(at::kFloat), 3});
+    const ModelConfig& config = backbone.decoder.config;
+    const auto method = make_method(name, options, {config, at::TensorOptions(at::kFloat), 3});
+    method->start_from(backbone.decoder);
+    std::filesystem::create_directories(path(name));
     save_method(
-        path("latent"), *method, options,
+        path(name), *method, options,
         {path("model"), config, load_tokenizer("bytes")->fingerprint(), weights_fingerprint(*backbone.parameters)});
   }
 
   // Of more prompts than slots, so that slots are refilled.
-  std::vector<std::vector<int32_t>> answers(const std::string& device, const std::string& dtype, bool with_method,
-                                            double temperature = 0) const {
+  std::vector<std::vector<int32_t>> answers(const std::string& device, const std::string& dtype,
+                                            const std::string& method, double temperature = 0) const {
     const InferenceModel model = open_inference_model(
-        {.model = path("model"), .latent = with_method ? path("latent") : "", .device = device, .dtype = dtype});
+        {.model = path("model"), .latent = method.empty() ? "" : path(method), .device = device, .dtype = dtype});
     std::vector<GenerationRequest> requests;
     for (uint64_t id = 0; id < 7; ++id)
       requests.push_back({id, model.encode(std::string(3 + 5 * id, static_cast<char>('a' + id))), 40});
@@ -48,21 +61,21 @@ class GpuGeneration : public testing::EvalTest {
 };
 
 TEST_F(GpuGeneration, GreedyAnswersAreThoseOfTheCpu) {
-  for (const bool with_method : {false, true})
-    EXPECT_EQ(answers("cuda", "float32", with_method), answers("cpu", "float32", with_method)) << with_method;
+  for (const char* method : {"", "bt", "dca"})
+    EXPECT_EQ(answers("cuda", "float32", method), answers("cpu", "float32", method)) << method;
 }
 
 TEST_F(GpuGeneration, SampledAnswersAreThoseOfTheCpu) {
-  EXPECT_EQ(answers("cuda", "float32", true, 0.8), answers("cpu", "float32", true, 0.8));
+  EXPECT_EQ(answers("cuda", "float32", "bt", 0.8), answers("cpu", "float32", "bt", 0.8));
 }
 
 TEST_F(GpuGeneration, IsTheSameInEveryRun) {
   for (const char* dtype : {"float32", "bfloat16"})
-    EXPECT_EQ(answers("cuda", dtype, true), answers("cuda", dtype, true)) << dtype;
+    EXPECT_EQ(answers("cuda", dtype, "bt"), answers("cuda", dtype, "bt")) << dtype;
 }
 
 TEST_F(GpuGeneration, TheMethodMattersToTheAnswers) {  // or the tests above would compare answers without it
-  EXPECT_NE(answers("cuda", "float32", true), answers("cuda", "float32", false));
+  EXPECT_NE(answers("cuda", "float32", "bt"), answers("cuda", "float32", ""));
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include "../../src/ops/flash_on_cuda.h"
 #include "ops/gpu_test_support.h"
 #include "ops/ops_test_support.h"
 
@@ -90,16 +91,22 @@ TEST_P(GpuCausalAttention, ErrsAtMostTwiceAsMuchAsTheCompositionInTheSameType) {
   const CacheProblem rounded = moved(whole_sequences(in_double), at::kCPU, type);
   const CacheProblem device = moved(rounded, at::kCUDA, type);
   const auto exact = results(moved(rounded, at::kCPU, at::kDouble), ops::segment_attention);
-  const auto plain = results(device, composed), found = results(device, ops::causal_attention);
+  const auto plain = results(device, composed), found = results(device, ops::causal_attention),
+             again = results(device, ops::causal_attention);
+  EXPECT_EQ(ops::flash_on_cuda_takes(device.q_BSHD.transpose(1, 2), device.kv.k_BGTD, device.kv.v_BGTD, .1),
+            type != at::kFloat);
   for (size_t i = 0; i < exact.size(); ++i) {
     const auto error = [&](const at::Tensor& x) { return (x.cpu().to(at::kDouble) - exact[i]).abs().max(); };
     EXPECT_LE(error(found[i]).item<double>(), 2 * error(plain[i]).item<double>() + 1e-6) << kNames[i];
+    EXPECT_TRUE(found[i].equal(again[i])) << kNames[i] << " differs from run to run";
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, GpuCausalAttention,
     ::testing::Values(CacheShape{.name = "bf16", .rows = 100, .width = 64, .dtype = at::kBFloat16},
+                      CacheShape{.name = "blocks_of_rows", .rows = 700, .width = 64, .dtype = at::kBFloat16},
+                      CacheShape{.name = "gemma", .rows = 300, .width = 256, .dtype = at::kBFloat16},
                       CacheShape{.name = "fp16", .rows = 37, .width = 128, .dtype = at::kHalf},
                       CacheShape{.name = "fp32", .rows = 37, .width = 64, .dtype = at::kFloat},
                       CacheShape{.name = "softcap", .rows = 37, .width = 64, .softcap = 2, .dtype = at::kBFloat16},

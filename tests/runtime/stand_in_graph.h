@@ -30,16 +30,19 @@ class CpuGraphs {
  public:
   CpuGraphs() {
     StandInGraph::records = StandInGraph::replays = 0;
-    ops::register_device_graphs(c10::DeviceType::CPU, [] { return made(); });
+    ops::register_device_graphs(c10::DeviceType::CPU, made);
   }
   ~CpuGraphs() {
-    ops::register_device_graphs(c10::DeviceType::CPU, [] { return std::unique_ptr<ops::DeviceGraph>(); });
+    ops::register_device_graphs(c10::DeviceType::CPU,
+                                [](c10::Device, ops::DeviceGraph*) { return std::unique_ptr<ops::DeviceGraph>(); });
   }
   CpuGraphs(const CpuGraphs&) = delete;
   CpuGraphs& operator=(const CpuGraphs&) = delete;
 
  private:
-  static std::unique_ptr<ops::DeviceGraph> made() { return std::make_unique<StandInGraph>(); }
+  static std::unique_ptr<ops::DeviceGraph> made(c10::Device, ops::DeviceGraph*) {
+    return std::make_unique<StandInGraph>();
+  }
 };
 
 }  // namespace bt::testing

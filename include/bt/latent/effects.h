@@ -97,8 +97,8 @@ class Evict {
 // The frozen decoder's caches that a coprocessor reads, and R places to read them up to.
 struct PrefixCache {
   std::vector<KvView> layers;  // one of every layer of the decoder, over the same sequences; no gradient
-  at::Tensor sequence_R;       // int64
-  at::Tensor end_R;            // int64: rows [0, end) of the sequence
+  at::Tensor sequence_R;       // int64, on the CPU
+  at::Tensor end_R;            // int64, on the CPU: rows [0, end) of the sequence
   at::Tensor position_R;       // int64: of the first latent
 };
 

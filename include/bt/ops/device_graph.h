@@ -18,11 +18,14 @@ class DeviceGraph {
   virtual void replay() = 0;
 };
 
-// Null where the device knows no graphs (a CPU, or a GPU without libbt_ops_cuda.so).
-std::unique_ptr<DeviceGraph> make_device_graph(c10::Device device);
+// Null where the device knows no graphs (a CPU, or a GPU without libbt_ops_cuda.so). `beside`: a graph recorded before,
+// of the same device, whose working memory the new one may share; the two never run at the same time, and what one of
+// them leaves for later lies in tensors that were there before it was recorded. It must still live when the new one is
+// recorded.
+std::unique_ptr<DeviceGraph> make_device_graph(c10::Device device, DeviceGraph* beside = nullptr);
 
 // Called by the library of a device's kernels when it is opened.
-using MakeDeviceGraph = std::unique_ptr<DeviceGraph> (*)();
+using MakeDeviceGraph = std::unique_ptr<DeviceGraph> (*)(c10::Device device, DeviceGraph* beside);
 void register_device_graphs(c10::DeviceType type, MakeDeviceGraph make);
 
 }  // namespace bt::ops

@@ -35,6 +35,12 @@ bool attention_has_kernel(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD);
 Attended causal_attention(const at::Tensor& q_BSHD, const at::Tensor& query_length_B, const KvView& kv,
                           const AttentionSpec& spec);
 
+// Attention of every row over all rows of its own sequence and head, without causality; bias_BHST (q's dtype, H may be
+// 1, no gradient) is added to the scores. By LibTorch's kernels, on a GPU by those whose gradient is the same in every
+// run. Where a row's biases hide everything (-1e30), its gradient is unspecified unless that of its output is 0.
+at::Tensor biased_attention(const at::Tensor& q_BHSD, const at::Tensor& k_BHTD, const at::Tensor& v_BHTD,
+                            const at::Tensor& bias_BHST);
+
 struct AttentionGradients {
   at::Tensor q_BSHD, k_BGTD, v_BGTD;  // at least fp32; zero where nothing was seen
 };
@@ -67,8 +73,9 @@ PagedGradients paged_attention_backward(const at::Tensor& d_out_BSHD, const at::
 
 // Short sequences that go on from a place in a cached text, each without sight of the others.
 struct Branches {
-  at::Tensor sequence_R;   // int64: sequence of the cache; equal ones side by side
-  at::Tensor end_R;        // int64: rows [0, end) of it are visible; 0: none
+  // int64: sequence of the cache, equal ones side by side; rows [0, end) of it are visible, 0: none. On the CPU, since
+  // they decide what is computed together: on a device they are waited for.
+  at::Tensor sequence_R, end_R;
   at::Tensor position_RS;  // int64: of the branch's own rows
 };
 

@@ -7,6 +7,9 @@
 
 namespace bt {
 
+// Whether ops::segment_attention has a kernel for a model's heads in this type, on this device.
+bool attention_has_kernel(const ModelConfig& config, const at::TensorOptions& options);
+
 // Empty where there is no GPU, and where there is a kernel for the decoder's heads.
 std::string attention_notice(const Decoder& decoder);
 

@@ -41,7 +41,9 @@ struct SlotReport {
   Finish finish = Finish::none;  // the slot is free again unless none
 };
 
-// Picks the next token of every row of logits_AV (A live slots, listed by request id and tokens generated so far).
+// Picks the next token of every row of logits_AV (A live slots, listed by request id and tokens generated so far). A
+// device must have done what it was asked for when the tokens are returned, as it has where they come from its logits:
+// the host then writes what the next step reads.
 struct LogitRow {
   int64_t slot;
   uint64_t request;

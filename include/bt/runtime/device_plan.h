@@ -33,7 +33,7 @@ struct DepthPlan {
 // The plan's branches: R of them, N latents and A ahead tokens each.
 struct DeviceBranches {
   BranchShape shape;
-  at::Tensor sequence_R, read_R, join_R;  // int64: rows [0, read) are read, rows [0, join) visible
+  at::Tensor sequence_R, read_R, join_R;  // int64, on the CPU: rows [0, read) are read, rows [0, join) visible
   at::Tensor position_RS;                 // int64: of latents, then ahead tokens, S = N + A
   at::Tensor ahead_id_RA;                 // int64; 0 behind the text's end
   at::Tensor plain_M;                     // int64: packed token that predicts the same without latents
@@ -63,7 +63,8 @@ struct DevicePlan {
 // tensors are ready for what is started on the current stream afterwards.
 DevicePlan to_device(const Plan& plan, at::Device device);
 
-// The packed tokens of a depth, [n, H, D], as its right-padded sequences, [B, S, H, D]. Padding repeats token 0.
+// The packed tokens of a depth, [n, H, D], as its right-padded sequences, [B, S, H, D]. Padding repeats token 0,
+// and its gradient is dropped.
 at::Tensor padded(const at::Tensor& x_nHD, const DepthPlan& depth);
 
 }  // namespace bt

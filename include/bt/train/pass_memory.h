@@ -31,6 +31,7 @@ inline const PassMemory& larger(const PassMemory& a, const PassMemory& b) { retu
 struct PassShape {
   int64_t element_bytes = 4;
   bool on_cpu = true;
+  bool has_attention_kernel = false;     // of a GPU: no scores are held
   bool records = true;                   // there is a backward pass
   bool trains_backbone = true;           // the decoder's weights have gradients
   bool has_adapters = false;             // or adapters beside them have
