@@ -107,7 +107,7 @@ __global__ void __launch_bounds__(kWarps* kWarp, D == 64 ? 3 : 2) mass_of_groups
 
   HeldKeys<D> keys;
   keys.first = block_first + warp * kKeysOfWarp;
-  const CacheRows<T> k(a.k, a.k_stride, b, g);
+  const CacheRows<T> k(a.k, a.k_stride, work.place == nullptr ? b : static_cast<int>(work.place[b]), g);
 #pragma unroll
   for (int m = 0; m < 2; ++m) {
     keys.rows[m].load([&](int i) { return k.at(min(keys.first + 16 * m + i, voters.length - 1)); });

@@ -17,6 +17,7 @@ struct AttentionMass {
   const float* lse;       // [B, S, H] as segment_attention returns it: natural logarithm
   int64_t lse_stride[3];  // of B, S, H
   const int64_t* voters;  // [B]
+  const int64_t* place;   // [B]: keys of sequence b are k's [place[b]]; null: [b]
   float* of_group;        // [B, G, T], scratch
   float* mass;            // [B, T]
 };

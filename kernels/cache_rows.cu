@@ -52,7 +52,7 @@ __global__ void put_kernel(CacheRows cache, const Unit* entries) {
 CacheRows in_units(CacheRows cache, int unit) {
   const auto scale = [&](auto& elements) { elements = elements * cache.element_bytes / unit; };
   for (CacheRows::Part* part : {&cache.k, &cache.v}) {
-    scale(part->by_event);
+    scale(part->by_sequence);
     scale(part->by_group);
     scale(part->by_row);
   }

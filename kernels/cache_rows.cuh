@@ -11,6 +11,7 @@ inline constexpr unsigned kLinesOfBlock = 8;
 // One half of a slot's entry and the row of keys or values that it names.
 struct Line {
   unsigned number, event, slot, half;
+  int64_t sequence;
   int64_t row;  // below 0: none
 
   // The number counts over [events, slots, 2].
@@ -19,7 +20,8 @@ struct Line {
     event = entry / slots;
     slot = entry % slots;
     row = cache.chosen[entry];
-    if (row >= cache.rows) __trap();
+    sequence = cache.place == nullptr ? event : cache.place[event];
+    if (row >= cache.rows || sequence < 0 || sequence >= cache.sequences) __trap();
   }
 };
 
@@ -39,7 +41,7 @@ struct Heads {
   __device__ __forceinline__ Heads(const CacheRows& cache, const Line& line) : width(cache.width) {
     const CacheRows::Part& part = line.half == 0 ? cache.k : cache.v;
     by_group = part.by_group;
-    first = static_cast<T*>(part.data) + line.event * part.by_event + line.row * part.by_row;
+    first = static_cast<T*>(part.data) + line.sequence * part.by_sequence + line.row * part.by_row;
   }
   __device__ __forceinline__ T* at(int i) const {
     const unsigned element = i, group = element / width;
@@ -60,7 +62,7 @@ inline int unit_of(const CacheRows& cache, const void* entries) {
   const auto bytes = [&](int64_t elements) { return static_cast<uintptr_t>(elements * cache.element_bytes); };
   uintptr_t all = reinterpret_cast<uintptr_t>(entries) | bytes(cache.width);
   for (const CacheRows::Part& part : {cache.k, cache.v}) {
-    all |= reinterpret_cast<uintptr_t>(part.data) | bytes(part.by_event) | bytes(part.by_group) | bytes(part.by_row);
+    all |= reinterpret_cast<uintptr_t>(part.data) | bytes(part.by_sequence) | bytes(part.by_group) | bytes(part.by_row);
   }
   return all % 16 == 0 ? 16 : all % 4 == 0 ? 4 : 2;
 }

@@ -11,12 +11,13 @@ namespace bt::kernels {
 
 struct CacheRows {
   struct Part {
-    void* data;                          // [events, groups, rows, width]
-    int64_t by_event, by_group, by_row;  // strides in elements
+    void* data;                             // [sequences, groups, rows, width]
+    int64_t by_sequence, by_group, by_row;  // strides in elements
   };
   Part k, v;
   const int64_t* chosen;  // [events, slots]: rows, below 0 none. A row that is not there ends the context with an error
-  int64_t rows;
+  const int64_t* place;   // [events]: the sequence of an event; null: that of its number
+  int64_t sequences, rows;
   int events, slots, groups, width;  // 2 * events * slots and 2 * groups * width fit 31 bits
   int element_bytes;                 // 2, or a multiple of 4
 };

@@ -65,7 +65,7 @@ at::Tensor holding_share(const at::Tensor& scores_ET, double share) {
 // k rows, one after the other: mass relative to the greatest, less `diversity` times the greatest cosine between the
 // row's key and a key chosen before. Ascending, -1 where there are fewer.
 at::Tensor select_diverse(const EventRows& events, const at::Tensor& scores_ET, int64_t k, double diversity) {
-  const at::Tensor keys_ETC = events.k_EGTD.transpose(1, 2).flatten(2).to(scores_ET.scalar_type());
+  const at::Tensor keys_ETC = keys_EGTD(events).transpose(1, 2).flatten(2).to(scores_ET.scalar_type());
   const at::Tensor unit_ETC = keys_ETC / keys_ETC.norm(2, {2}, /*keepdim=*/true).clamp_min(1e-12);
   const at::Tensor relative_ET = scores_ET / scores_ET.amax(1, /*keepdim=*/true).clamp_min(1e-30);
   at::Tensor open_ET = scores_ET >= 0, chosen_ET = at::zeros_like(open_ET);
@@ -114,6 +114,10 @@ Widths most_of(const EventRows& events, const RowChoiceOptions& options, const a
 }
 
 }  // namespace
+
+at::Tensor keys_EGTD(const EventRows& events) {
+  return events.place_E.defined() ? events.k_BGTD.index_select(0, events.place_E) : events.k_BGTD;
+}
 
 int64_t layer_of(const EventRows& events, int64_t e) {
   return events.layer + e * events.layers / events.rows_E.size(0);

@@ -63,7 +63,9 @@ KvView KvCache::view(int64_t layer, int64_t rows) const {
 }
 
 KvView KvCache::view(int64_t layer, int64_t rows, const at::Tensor& slot_A) const {
-  return view(LayerRange{layer, layer + 1}, rows, slot_A);
+  KvView out = view(layer, rows);
+  for (at::Tensor* x : {&out.k_BGTD, &out.v_BGTD, &out.length_B, &out.position_BT}) *x = x->index_select(0, slot_A);
+  return out;
 }
 
 KvView KvCache::view(LayerRange layers, int64_t rows) const {
@@ -77,15 +79,16 @@ KvView KvCache::view(LayerRange layers, int64_t rows) const {
           {}};
 }
 
-KvView KvCache::view(LayerRange layers, int64_t rows, const at::Tensor& slot_A) const {
+KvView KvCache::view_in_place(LayerRange layers, int64_t rows, const at::Tensor& slot_A) const {
   const auto of_slots = [&](const at::Tensor& x_LB) {
     return x_LB.narrow(0, layers.begin, layers.size()).index_select(1, slot_A).flatten(0, 1);
   };
-  return {of_slots(k_LBGTD_.narrow(3, 0, rows)),
-          of_slots(v_LBGTD_.narrow(3, 0, rows)),
-          of_slots(length_LB_),
-          of_slots(position_LBT_.narrow(2, 0, rows)),
-          {}};
+  KvView out = view(layers, rows);
+  out.length_B = of_slots(length_LB_);
+  out.position_BT = of_slots(position_LBT_.narrow(2, 0, rows));
+  const at::Tensor first_L1 = at::arange(layers.size(), slot_A.options()).unsqueeze(1) * slots();
+  out.place_B = (first_L1 + slot_A).flatten();
+  return out;
 }
 
 void KvCache::append_(int64_t layer, const at::Tensor& slot_n, const at::Tensor& offset_n, const at::Tensor& position_n,

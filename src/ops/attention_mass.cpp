@@ -49,12 +49,14 @@ at::Tensor reference::attention_mass(const at::Tensor& q_BSHD, const at::Tensor&
                                      const at::Tensor& query_length_B, const at::Tensor& voters_B,
                                      const at::Tensor& k_BGTD, const at::Tensor& length_B,
                                      const at::Tensor& position_BT, const std::optional<at::Tensor>& alive_BT,
-                                     double scale, double softcap, int64_t window) {
+                                     double scale, double softcap, int64_t window,
+                                     const std::optional<at::Tensor>& place_B) {
   const int64_t scores = q_BSHD.size(1) * q_BSHD.size(2) * k_BGTD.size(2);
   std::vector<at::Tensor> mass;
   for (const SequencePart& part : sequence_parts(q_BSHD.size(0), scores, q_BSHD.is_cpu())) {
-    mass.push_back(mass_of(part(q_BSHD), part(lse_BSH), part(query_length_B), part(voters_B), part(k_BGTD),
-                           part(length_B), part(position_BT), part(alive_BT), scale, softcap, window));
+    const at::Tensor k = place_B ? k_BGTD.index_select(0, part(*place_B)) : part(k_BGTD);
+    mass.push_back(mass_of(part(q_BSHD), part(lse_BSH), part(query_length_B), part(voters_B), k, part(length_B),
+                           part(position_BT), part(alive_BT), scale, softcap, window));
   }
   return mass.size() == 1 ? mass.front() : at::cat(mass);
 }

@@ -3,9 +3,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
+
 namespace bt::ops {
 
 // As ops::gather_rows, without gradient.
-at::Tensor gather_rows_cpu(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW);
+at::Tensor gather_rows_cpu(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW,
+                           const std::optional<at::Tensor>& place_E);
 
 }  // namespace bt::ops

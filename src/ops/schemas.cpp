@@ -26,10 +26,12 @@ TORCH_LIBRARY(bt, m) {
   m.def(
       "attention_mass(Tensor q, Tensor lse, Tensor query_length, Tensor voters, Tensor k, Tensor length, Tensor "
       "position, "
-      "Tensor? alive, float scale, float softcap, int window) -> Tensor");
+      "Tensor? alive, float scale, float softcap, int window, Tensor? place=None) -> Tensor");
   m.def("select_top(Tensor mass, int k) -> Tensor");
-  m.def("gather_rows(Tensor k, Tensor v, Tensor rows) -> Tensor");
-  m.def("edit_rows_(Tensor(a!) k, Tensor(b!) v, Tensor rows, Tensor u, Tensor delta, Tensor gate) -> ()");
+  m.def("gather_rows(Tensor k, Tensor v, Tensor rows, Tensor? place=None) -> Tensor");
+  m.def(
+      "edit_rows_(Tensor(a!) k, Tensor(b!) v, Tensor rows, Tensor u, Tensor delta, Tensor gate, Tensor? place=None) -> "
+      "()");
   m.def("put_rows(Tensor k, Tensor v, Tensor rows, Tensor new_rows) -> (Tensor, Tensor)");
   m.def(
       "visible(Tensor query_length, int queries, Tensor length, Tensor position, Tensor? alive, int window) -> Tensor");

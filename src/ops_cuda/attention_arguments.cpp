@@ -18,14 +18,14 @@ at::Tensor rows_side_by_side(const at::Tensor& x_BT) {
 
 AttentionArguments::AttentionArguments(const at::Tensor& q, const at::Tensor& query_length, const at::Tensor& k,
                                        const at::Tensor& v, const at::Tensor& length, const at::Tensor& position,
-                                       const std::optional<at::Tensor>& alive, const AttentionSpec& spec,
-                                       bool rows_by_table)
+                                       const std::optional<at::Tensor>& alive, const AttentionSpec& spec, Cache cache)
     : q_BSHD(q), k_BGTD(k), v_BGTD(v) {
-  TORCH_CHECK(
-      q.dim() == 4 && k.dim() == 4 && v.sizes() == k.sizes() && q.size(0) == k.size(0) && q.size(3) == k.size(3),
-      "attention: q must be [B, S, H, D] and k, v [B, G, T, D], found ", q.sizes(), ", ", k.sizes(), ", ", v.sizes());
+  TORCH_CHECK(q.dim() == 4 && k.dim() == 4 && v.sizes() == k.sizes() &&
+                  (cache == Cache::of_sequences_by_place || q.size(0) == k.size(0)) && q.size(3) == k.size(3),
+              "attention: q must be [B, S, H, D] and k, v [B, G, T, D], found ", q.sizes(), ", ", k.sizes(), ", ",
+              v.sizes());
   TORCH_CHECK(query_length.numel() == q.size(0) && length.numel() == q.size(0) && position.size(0) == q.size(0) &&
-                  (rows_by_table || position.size(1) == k.size(2)),
+                  (cache == Cache::of_rows_by_table || position.size(1) == k.size(2)),
               "attention: lengths must be [B] and positions [B, T], found ", query_length.sizes(), ", ", length.sizes(),
               ", ", position.sizes());
   const bool alike = k.scalar_type() == q.scalar_type() && v.scalar_type() == q.scalar_type();

@@ -16,10 +16,11 @@ struct AttentionArguments {
   at::Tensor q_BSHD, k_BGTD, v_BGTD, query_length_B, length_B, position_BT, alive_BT;
   kernels::Attention work{};
 
-  // rows_by_table: k and v hold what tables of cached rows point to, of any number.
+  // k and v hold, of any number, what tables of cached rows point to, or sequences in places of their own.
+  enum class Cache { of_sequences, of_rows_by_table, of_sequences_by_place };
   AttentionArguments(const at::Tensor& q, const at::Tensor& query_length, const at::Tensor& k, const at::Tensor& v,
                      const at::Tensor& length, const at::Tensor& position, const std::optional<at::Tensor>& alive,
-                     const AttentionSpec& spec, bool rows_by_table = false);
+                     const AttentionSpec& spec, Cache cache = Cache::of_sequences);
   // Whether a kernel takes them; if not, `work` must not be launched.
   bool fit() const { return fits_ && kernels::attention_takes(work); }
 

@@ -13,12 +13,12 @@ namespace {
 using kernels::CacheRows;
 using kernels::Element;
 
-void check_cache(const at::Tensor& k, const at::Tensor& v, const at::Tensor& rows_EW) {
+void check_cache(const at::Tensor& k, const at::Tensor& v, const at::Tensor& rows_EW, bool placed = false) {
   TORCH_CHECK(k.dim() == 4 && k.sizes() == v.sizes() && k.scalar_type() == v.scalar_type() &&
                   k.device() == v.device() && k.element_size() % 2 == 0,
               "keys and values must be [B, G, T, D] of one shape, device and type of 16 bits or more, found ",
               k.sizes(), " of ", k.scalar_type(), " and ", v.sizes(), " of ", v.scalar_type());
-  TORCH_CHECK(rows_EW.dim() == 2 && rows_EW.size(0) <= k.size(0) && rows_EW.scalar_type() == at::kLong &&
+  TORCH_CHECK(rows_EW.dim() == 2 && (placed || rows_EW.size(0) <= k.size(0)) && rows_EW.scalar_type() == at::kLong &&
                   rows_EW.device() == k.device(),
               "rows must be int64 [E, W] beside a cache of E sequences or more, found ", rows_EW.sizes(), " of ",
               rows_EW.scalar_type(), " for ", k.sizes());
@@ -37,13 +37,16 @@ CacheRows::Part part(const at::Tensor& x_BGTD) {
   return {const_cast<void*>(x_BGTD.const_data_ptr()), x_BGTD.stride(0), x_BGTD.stride(1), x_BGTD.stride(2)};
 }
 
-// rows_EW: contiguous.
-CacheRows cache_rows(const at::Tensor& k, const at::Tensor& v, const at::Tensor& rows_EW) {
+// rows_EW, and place_E if defined: contiguous.
+CacheRows cache_rows(const at::Tensor& k, const at::Tensor& v, const at::Tensor& rows_EW,
+                     const at::Tensor& place_E = {}) {
   as_int(2 * rows_EW.numel(), "twice the number of chosen rows");
   as_int(2 * k.size(1) * k.size(3), "the width of an entry");
   return {part(k),
           part(v),
           rows_EW.const_data_ptr<int64_t>(),
+          place_E.defined() ? place_E.const_data_ptr<int64_t>() : nullptr,
+          k.size(0),
           k.size(2),
           as_int(rows_EW.size(0), "the number of events"),
           as_int(rows_EW.size(1), "the number of slots"),
@@ -86,15 +89,17 @@ at::Tensor expanded_gate(const at::Tensor& gate, const at::Tensor& u_EWC) {
 }
 
 void edit_rows_(const at::Tensor& k, const at::Tensor& v, const at::Tensor& rows_EW, const at::Tensor& u_EWC,
-                const at::Tensor& delta_EWC, const at::Tensor& gate) {
-  check_cache(k, v, rows_EW);
+                const at::Tensor& delta_EWC, const at::Tensor& gate, const std::optional<at::Tensor>& place_E) {
+  check_cache(k, v, rows_EW, place_E.has_value());
   check_entries(u_EWC, k, rows_EW, "u");
   check_entries(delta_EWC, k, rows_EW, "delta");
-  if (!is_edited_by_kernel(k, v, u_EWC, delta_EWC)) return reference::edit_rows_(k, v, rows_EW, u_EWC, delta_EWC, gate);
+  if (!is_edited_by_kernel(k, v, u_EWC, delta_EWC))
+    return reference::edit_rows_(k, v, rows_EW, u_EWC, delta_EWC, gate, place_E);
+  const at::Tensor place = places(place_E, rows_EW.size(0), k.device());
   const at::Tensor rows = rows_EW.contiguous(), u = u_EWC.contiguous(), delta = delta_EWC.contiguous(),
                    factor = expanded_gate(gate, u);
   const OnDeviceOf device(k);
-  kernels::edit_rows(cache_rows(k, v, rows),
+  kernels::edit_rows(cache_rows(k, v, rows, place),
                      {u.const_data_ptr(), delta.const_data_ptr(), factor.const_data_ptr<float>(), factor.stride(0),
                       factor.stride(1), static_cast<int>(factor.stride(2)), element(k.scalar_type()),
                       u.scalar_type() == at::kFloat, delta.scalar_type() == at::kFloat},
@@ -110,15 +115,17 @@ std::tuple<at::Tensor, at::Tensor> put_rows(const at::Tensor& k_BGTD, const at::
 
 }  // namespace
 
-at::Tensor gather_rows_cuda(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW) {
-  check_cache(k_BGTD, v_BGTD, rows_EW);
+at::Tensor gather_rows_cuda(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW,
+                            const std::optional<at::Tensor>& place_E) {
+  check_cache(k_BGTD, v_BGTD, rows_EW, place_E.has_value());
   if (!has_contiguous_heads(k_BGTD) || !has_contiguous_heads(v_BGTD))
-    return reference::gather_rows(k_BGTD, v_BGTD, rows_EW);
+    return reference::gather_rows(k_BGTD, v_BGTD, rows_EW, place_E);
+  const at::Tensor place = places(place_E, rows_EW.size(0), k_BGTD.device());
   const at::Tensor rows = rows_EW.contiguous();
   const at::Tensor u_EWC =
       at::empty({rows.size(0), rows.size(1), 2 * k_BGTD.size(1) * k_BGTD.size(3)}, k_BGTD.options());
   const OnDeviceOf device(k_BGTD);
-  kernels::gather_rows(cache_rows(k_BGTD, v_BGTD, rows), u_EWC.mutable_data_ptr(), device.stream());
+  kernels::gather_rows(cache_rows(k_BGTD, v_BGTD, rows, place), u_EWC.mutable_data_ptr(), device.stream());
   device.check();
   return u_EWC;
 }

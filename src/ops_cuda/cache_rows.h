@@ -10,7 +10,8 @@
 namespace bt::ops {
 
 // As ops::gather_rows.
-at::Tensor gather_rows_cuda(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW);
+at::Tensor gather_rows_cuda(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW,
+                            const std::optional<at::Tensor>& place_E = {});
 
 // As ops::put_rows; zeros where there are no new rows. The copies are contiguous.
 std::tuple<at::Tensor, at::Tensor> put_rows_cuda(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,

@@ -99,8 +99,11 @@ variable_list Put::backward(AutogradContext* context, const variable_list& d_BGT
   return d;
 }
 
-at::Tensor gather_rows(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW) {
-  return Gather::apply(k_BGTD, v_BGTD, rows_EW);
+at::Tensor gather_rows(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW,
+                       const std::optional<at::Tensor>& place_E) {
+  if (!place_E) return Gather::apply(k_BGTD, v_BGTD, rows_EW);
+  const Below below;
+  return gather_rows_cuda(k_BGTD.detach(), v_BGTD.detach(), rows_EW, place_E);
 }
 
 std::tuple<at::Tensor, at::Tensor> put_rows(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD,

@@ -43,4 +43,13 @@ inline int as_int(int64_t value, const char* what) {
   return static_cast<int>(value);
 }
 
+// KvView::place_B as kernels take it, contiguous; undefined where there is none.
+inline at::Tensor places(const std::optional<at::Tensor>& place_B, int64_t sequences, at::Device device) {
+  if (!place_B) return {};
+  TORCH_CHECK(place_B->numel() == sequences && place_B->scalar_type() == at::kLong && place_B->device() == device,
+              "places must be int64 [B] beside the cache, found ", place_B->sizes(), " of ", place_B->scalar_type(),
+              " for ", sequences, " sequences");
+  return place_B->contiguous();
+}
+
 }  // namespace bt::ops

@@ -82,7 +82,7 @@ std::tuple<at::Tensor, at::Tensor> paged_attention_backward_cuda(
   const int64_t sequences = q.size(0), groups = pool_P2GD.size(2), width = pool_P2GD.size(3), wanted = rows_BW.size(1);
   const AttentionArguments in(q, query_length, of_all_sequences(pool_P2GD, 0, sequences),
                               of_all_sequences(pool_P2GD, 1, sequences), length, position, alive,
-                              {scale, softcap, window}, /*rows_by_table=*/true);
+                              {scale, softcap, window}, AttentionArguments::Cache::of_rows_by_table);
   TORCH_CHECK(table_BT.sizes() == position.sizes() && rows_BW.dim() == 2 && rows_BW.size(0) == sequences,
               "paged_attention_backward: tables must be [B, T] and rows [B, W], found ", table_BT.sizes(), " and ",
               rows_BW.sizes(), " beside positions of ", position.sizes());

@@ -28,7 +28,7 @@ EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, co
   const int64_t events = at_depth.events;
   EventRows rows;
   rows.mass_ET = mass_ET;
-  rows.k_EGTD = kv.k_BGTD.narrow(0, 0, events).detach();
+  rows.k_BGTD = kv.k_BGTD.narrow(0, 0, events).detach();
   rows.rows_E = kv.length_B;
   rows.step_begin_E = at_depth.step_begin_E + (rows.rows_E - at_depth.event_rows_E);
   rows.position_ET = kv.position_BT.narrow(0, 0, events);

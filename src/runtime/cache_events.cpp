@@ -62,7 +62,7 @@ std::vector<LayerRun> layer_runs(const Decoder& decoder) {
 }
 
 KvView event_caches(const KvCache& cache, const LayerRun& run, const EventBatch& batch, int64_t rows) {
-  return batch.every_slot ? cache.view(run.layers, rows) : cache.view(run.layers, rows, batch.slot_E);
+  return batch.every_slot ? cache.view(run.layers, rows) : cache.view_in_place(run.layers, rows, batch.slot_E);
 }
 
 EventRows event_rows(const QueryRing& ring, const EventBatch& batch, const LayerRun& run, const KvView& kv) {
@@ -76,7 +76,8 @@ EventRows event_rows(const QueryRing& ring, const EventBatch& batch, const Layer
   const at::Tensor voters = of_layers(batch.voters_E);
   EventRows rows;
   rows.mass_ET = ops::attention_mass(votes(ring.q_LBRHD), votes(ring.lse_LBRH), voters, voters, kv, run.spec);
-  rows.k_EGTD = kv.k_BGTD;
+  rows.k_BGTD = kv.k_BGTD;
+  rows.place_E = kv.place_B;
   rows.rows_E = kv.length_B;
   rows.step_begin_E = kv.length_B - of_layers(batch.step_tokens_E);
   rows.position_ET = kv.position_BT;
@@ -112,17 +113,9 @@ Events events_of(const EventBatch& batch, const Chosen& chosen) {
   return events;
 }
 
-void change_rows_(const KvCache& cache, const at::Tensor& slot_E, bool every_slot, const Edited& edited, int64_t rows) {
-  // Of all slots, from those of the events; what stands beside row -1 is not read.
-  const auto at_slots = [&](const at::Tensor& x_YE, bool is_read) {
-    if (every_slot) return x_YE.flatten(0, 1);
-    std::vector<int64_t> shape = x_YE.sizes().vec();
-    shape[1] = cache.slots();
-    at::Tensor all = is_read ? at::full(shape, -1, x_YE.options()) : at::empty(shape, x_YE.options());
-    return all.index_copy_(1, slot_E, x_YE).flatten(0, 1);
-  };
-  ops::edit_rows_(cache.view(LayerRange{0, cache.layers()}, rows), at_slots(edited.rows_YEW, true),
-                  at_slots(edited.u_YEWC, false), at_slots(edited.change_YEWC, false),
+void change_rows_(const KvCache& cache, const at::Tensor& slot_E, const Edited& edited, int64_t rows) {
+  ops::edit_rows_(cache.view_in_place({0, cache.layers()}, rows, slot_E), edited.rows_YEW.flatten(0, 1),
+                  edited.u_YEWC.flatten(0, 1), edited.change_YEWC.flatten(0, 1),
                   at::ones({1}, edited.change_YEWC.options()));
 }
 

@@ -41,7 +41,7 @@ struct LayerRun {
 };
 std::vector<LayerRun> layer_runs(const Decoder& decoder);
 
-// The events' caches in layers of a run, [Y E, G, T, D]: where every slot has an event a view, else a copy.
+// The events' caches in layers of a run, [Y E, G, T, D], keys and values where they are.
 KvView event_caches(const KvCache& cache, const LayerRun& run, const EventBatch& batch, int64_t rows);
 // What is chosen from there, bounds excepted.
 EventRows event_rows(const QueryRing& ring, const EventBatch& batch, const LayerRun& run, const KvView& kv);
@@ -60,6 +60,6 @@ struct Edited {
   at::Tensor rows_YEW, position_YEW, u_YEWC, change_YEWC;  // rows -1 where padded
 };
 // Changes the rows in place, in all layers; none lies at `rows` or beyond.
-void change_rows_(const KvCache& cache, const at::Tensor& slot_E, bool every_slot, const Edited& edited, int64_t rows);
+void change_rows_(const KvCache& cache, const at::Tensor& slot_E, const Edited& edited, int64_t rows);
 
 }  // namespace bt

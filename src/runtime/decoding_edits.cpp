@@ -10,7 +10,7 @@ namespace {
 
 void rewrite(Decoding::State& state, const std::vector<int64_t>& slots, const at::Tensor& slot_E,
              const Edited& edited) {
-  change_rows_(state.cache, slot_E, state.are_all(slots), edited, state.longest({0, state.cache.layers()}, slots));
+  change_rows_(state.cache, slot_E, edited, state.longest({0, state.cache.layers()}, slots));
 }
 
 void append_rows(Decoding::State& state, const std::vector<int64_t>& slots, const at::Tensor& slot_E,

@@ -63,7 +63,7 @@ void EventStep::work(int64_t events, int64_t rows) {
   }
   const Events made_of = events_of(batch, chosen);
   const Edit edit = rewrite_.edit(made_of, parameters_);
-  change_rows_(cache_, batch.slot_E, batch.every_slot,
+  change_rows_(cache_, batch.slot_E,
                {rows_of(chosen), made_of.position_YEW, made_of.u_YEWC, edit.gate * edit.delta_YEWC}, rows);
 }
 

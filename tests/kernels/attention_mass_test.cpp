@@ -41,18 +41,25 @@ std::vector<Number> plain_mass(const AttentionProblem& p, const std::vector<int6
   return mass;
 }
 
-std::vector<float> kernel_mass(const AttentionProblem& p, const std::vector<int64_t>& voters,
-                               const std::vector<double>& lse_in) {
-  const testing::AttentionMemory memory(p);
+// place: where the sequences' keys are in the work's; null: where they belong.
+std::vector<float> kernel_mass(const AttentionProblem& p, const kernels::Attention& work,
+                               const std::vector<int64_t>& voters, const std::vector<double>& lse_in,
+                               const int64_t* place) {
   const std::vector<float> lse(lse_in.begin(), lse_in.end());
   const AttentionShape& s = p.shape;
   return testing::in_every_order([&] {
     std::vector<float> mass(p.position.size(), -7.f);
     std::vector<float> of_group(p.position.size() * static_cast<size_t>(s.groups), std::nanf(""));
     kernels::attention_mass(
-        {memory.work, lse.data(), {s.queries * s.heads, s.heads, 1}, voters.data(), of_group.data(), mass.data()}, {});
+        {work, lse.data(), {s.queries * s.heads, s.heads, 1}, voters.data(), place, of_group.data(), mass.data()}, {});
     return mass;
   });
+}
+
+std::vector<float> kernel_mass(const AttentionProblem& p, const std::vector<int64_t>& voters,
+                               const std::vector<double>& lse) {
+  const testing::AttentionMemory memory(p);
+  return kernel_mass(p, memory.work, voters, lse, nullptr);
 }
 
 constexpr double kRounding = 0x1p-24;  // of one number up to 1
@@ -88,10 +95,29 @@ TEST(AttentionMassKernel, NoVotersGiveZeros) {
   EXPECT_EQ(kernel_mass(p, voters, exact_lse(p)), std::vector<float>(p.position.size(), 0.f));
 }
 
+TEST(AttentionMassKernel, FindsKeysInTheirPlaces) {
+  for (const int64_t window : {0, 9}) {
+    const AttentionProblem p = testing::random_problem({.sequences = 4, .window = window});
+    const testing::AttentionMemory memory(p);
+    const auto all = static_cast<std::ptrdiff_t>(memory.k.size()), one = all / 4;
+    std::vector<uint16_t> k(static_cast<size_t>(all + one));  // the first place is nobody's
+    std::vector<int64_t> place;
+    for (std::ptrdiff_t b = 0; b < 4; ++b) {
+      place.push_back(4 - b);
+      std::copy_n(memory.k.begin() + b * one, one, k.begin() + place.back() * one);
+    }
+    kernels::Attention work = memory.work;
+    work.k = k.data();
+    const std::vector<int64_t> voters(4, 3);
+    const std::vector<double> lse = exact_lse(p);
+    EXPECT_EQ(kernel_mass(p, work, voters, lse, place.data()), kernel_mass(p, voters, lse));
+  }
+}
+
 TEST(AttentionMassKernel, NothingToDo) {
   kernels::Attention empty{};
   empty.type = kernels::Element::bf16, empty.groups = 1, empty.heads = 1, empty.width = 64;
-  kernels::attention_mass({empty, nullptr, {}, nullptr, nullptr, nullptr}, {});
+  kernels::attention_mass({empty, nullptr, {}, nullptr, nullptr, nullptr, nullptr}, {});
 }
 
 TEST(AttentionMassKernel, RefusesWhatItHasNoPathFor) {
@@ -100,7 +126,8 @@ TEST(AttentionMassKernel, RefusesWhatItHasNoPathFor) {
     kernels::Attention work = memory.work;
     change(work);
     EXPECT_FALSE(kernels::attention_takes(work));
-    EXPECT_THROW(kernels::attention_mass({work, nullptr, {}, nullptr, nullptr, nullptr}, {}), std::invalid_argument);
+    EXPECT_THROW(kernels::attention_mass({work, nullptr, {}, nullptr, nullptr, nullptr, nullptr}, {}),
+                 std::invalid_argument);
   };
   refuses([](kernels::Attention& w) { w.width = 96; });
   refuses([](kernels::Attention& w) { w.type = kernels::Element::fp32; });

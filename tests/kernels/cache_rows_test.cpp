@@ -88,7 +88,7 @@ TEST(CacheRowsKernel, NothingToDo) {
   kernels::put_rows(none, nullptr, {});
   const std::vector<int64_t> chosen = {-1};  // of a cache without rows
   float entry[2] = {1, 1};
-  kernels::gather_rows({{}, {}, chosen.data(), 0, 1, 1, 1, 1, 4}, entry, {});
+  kernels::gather_rows({{}, {}, chosen.data(), nullptr, 1, 0, 1, 1, 1, 1, 4}, entry, {});
   EXPECT_EQ(entry[0] + entry[1], 0);
 }
 

@@ -18,12 +18,27 @@ using kernels::narrow;
 struct Shape {
   int events, slots, groups, rows, width;
   int gap = 0, offset = 0;  // elements between rows, and in front of the first
+  bool placed = false;      // events have their sequences in another order, and two have no event
+
+  int sequences() const { return placed ? events + 2 : events; }
 };
 
 inline constexpr Shape kShapes[] = {
-    {1, 1, 1, 1, 1},        {1, 1, 1, 37, 64},       {19, 5, 2, 37, 8},      {19, 7, 2, 11, 6},  {2, 5, 2, 9, 64, 8},
-    {2, 5, 2, 9, 64, 2},    {3, 4, 3, 5, 7, 1, 1},   {2, 6, 3, 9, 16, 0, 4}, {3, 57, 2, 64, 64}, {1, 2, 9, 3, 128},
-    {2, 3, 1, 4, 16, 0, 1}, {2, 3, 5, 4, 130, 6, 2}, {2, 3, 2, 4, 16, 2},
+    {1, 1, 1, 1, 1},
+    {1, 1, 1, 37, 64},
+    {19, 5, 2, 37, 8},
+    {19, 7, 2, 11, 6},
+    {2, 5, 2, 9, 64, 8},
+    {2, 5, 2, 9, 64, 2},
+    {3, 4, 3, 5, 7, 1, 1},
+    {2, 6, 3, 9, 16, 0, 4},
+    {3, 57, 2, 64, 64},
+    {1, 2, 9, 3, 128},
+    {2, 3, 1, 4, 16, 0, 1},
+    {2, 3, 5, 4, 130, 6, 2},
+    {2, 3, 2, 4, 16, 2},
+    {3, 5, 2, 37, 64, 0, 0, true},
+    {19, 4, 3, 9, 7, 1, 1, true},
 };
 
 template <class T>
@@ -47,20 +62,26 @@ struct Cache {
     const int64_t k_row = n.width + n.gap, v_row = n.groups * n.width + n.gap, behind_event = 8 * n.gap;
     k = {nullptr, n.groups * n.rows * k_row + behind_event, n.rows * k_row, k_row};
     v = {nullptr, n.rows * v_row + behind_event, n.width, v_row};
-    keys = random_numbers<T>(static_cast<size_t>(n.offset + n.events * k.by_event), 1);
-    values = random_numbers<T>(static_cast<size_t>(n.offset + n.events * v.by_event), 2);
+    keys = random_numbers<T>(static_cast<size_t>(n.offset + n.sequences() * k.by_sequence), 1);
+    values = random_numbers<T>(static_cast<size_t>(n.offset + n.sequences() * v.by_sequence), 2);
+    for (int e = 0; e < n.events; ++e) place.push_back(n.placed ? n.sequences() - 1 - e : e);
   }
   CacheRows chosen_by(const std::vector<int64_t>& chosen) {
     k.data = keys.data() + n.offset;
     v.data = values.data() + n.offset;
-    return {k, v, chosen.data(), n.rows, n.events, n.slots, n.groups, n.width, sizeof(T)};
+    return {
+        k,        v,       chosen.data(), n.placed ? place.data() : nullptr, n.sequences(), n.rows, n.events, n.slots,
+        n.groups, n.width, sizeof(T)};
   }
   // Element i of a row's [k heads | v heads].
   T& at(int event, int64_t row, int i) {
     const int wide = n.groups * n.width, in_part = i % wide;
     const CacheRows::Part& part = i < wide ? k : v;
-    return (i < wide ? keys : values)[static_cast<size_t>(n.offset + event * part.by_event + row * part.by_row +
-                                                          in_part / n.width * part.by_group + in_part % n.width)];
+    return (
+        i < wide
+            ? keys
+            : values)[static_cast<size_t>(n.offset + place[static_cast<size_t>(event)] * part.by_sequence +
+                                          row * part.by_row + in_part / n.width * part.by_group + in_part % n.width)];
   }
   std::vector<unsigned char> all() const {
     std::vector<unsigned char> out = bytes(keys);
@@ -72,6 +93,7 @@ struct Cache {
   Shape n;
   CacheRows::Part k, v;
   std::vector<T> keys, values;
+  std::vector<int64_t> place;
 };
 
 // Different rows of every event in any order, some slots empty, and all of the second event.

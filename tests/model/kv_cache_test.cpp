@@ -115,10 +115,12 @@ TEST(KvCache, AViewOfLayersHoldsThemOneAfterTheOther) {
   EXPECT_TRUE(both.length_B.equal(longs({0, 0, 0, 5, 0, 3})));
   EXPECT_TRUE(both.k_BGTD.narrow(0, kSlots, kSlots).equal(second.k_BGTD));
   EXPECT_TRUE(both.position_BT.narrow(0, kSlots, kSlots).equal(second.position_BT));
-  const KvView some = cache.view(LayerRange{0, 2}, 4, longs({2, 0}));
+  const KvView some = cache.view_in_place({0, 2}, 4, longs({2, 0}));
   EXPECT_TRUE(some.length_B.equal(longs({0, 0, 3, 5})));
-  EXPECT_TRUE(some.v_BGTD[2].equal(second.v_BGTD[2]));
-  EXPECT_TRUE(some.v_BGTD[3].equal(second.v_BGTD[0]));
+  EXPECT_TRUE(some.place_B.equal(longs({2, 0, 5, 3})));
+  EXPECT_TRUE(some.v_BGTD.is_alias_of(second.v_BGTD)) << "a copy";
+  EXPECT_TRUE(some.v_BGTD[5].equal(second.v_BGTD[2]));
+  EXPECT_TRUE(some.position_BT[3].equal(second.position_BT[0]));
 }
 
 TEST(KvCache, NextRowsTakePositionsWhereThereIsAToken) {

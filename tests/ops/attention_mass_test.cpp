@@ -71,6 +71,21 @@ TEST(AttentionMassOp, HalfTypesAccumulateInFloat) {
   testing::expect_near(mass_BT, plain_mass(problem, problem.query_length_B), 1e-5);
 }
 
+TEST(AttentionMassOp, FindsKeysInTheirPlaces) {
+  CacheProblem problem = random_problem({.name = "places", .batch = 3, .window = 5});
+  const at::Tensor expected = mass(problem, problem.query_length_B),
+                   lse =
+                       ops::segment_attention(problem.q_BSHD, problem.query_length_B, problem.kv, problem.spec).lse_BSH;
+  problem.kv.k_BGTD = at::cat({problem.kv.k_BGTD.new_zeros({1, problem.kv.k_BGTD.size(1), problem.kv.k_BGTD.size(2),
+                                                            problem.kv.k_BGTD.size(3)}),
+                               problem.kv.k_BGTD.flip(0)});
+  problem.kv.place_B = at::tensor({3, 2, 1}, at::kLong);
+  EXPECT_TRUE(
+      ops::attention_mass(problem.q_BSHD, lse, problem.query_length_B, problem.query_length_B, problem.kv, problem.spec)
+          .equal(expected));
+  EXPECT_THROW(ops::segment_attention(problem.q_BSHD, problem.query_length_B, problem.kv, problem.spec), c10::Error);
+}
+
 TEST(AttentionMassOp, HasNoGradient) {
   CacheProblem problem = random_problem({.name = "no_gradient"});
   problem.q_BSHD.requires_grad_();

@@ -1,3 +1,4 @@
+#include "bt/ops/reference.h"
 #include "ops/ops_test_support.h"
 
 namespace bt {
@@ -47,6 +48,44 @@ TEST(GatherRows, PutsKeysAndValuesSideBySide) {
   at::Tensor expected = at::zeros_like(u_EWC);
   each_row(rows_EW, [&](int64_t e, int64_t w, int64_t row) { expected[e][w] = entry(kv, e, row); });
   EXPECT_TRUE(u_EWC.equal(expected));
+}
+
+// Sequences of a cache, and the same as a cache of their own.
+struct Placed {
+  KvView in_place = cache(), own;
+  explicit Placed(const at::Tensor& place_E) {
+    in_place.place_B = place_E;
+    own = {in_place.k_BGTD.index_select(0, place_E), in_place.v_BGTD.index_select(0, place_E), {}, {}, {}};
+  }
+};
+
+TEST(GatherRows, FindsSequencesInTheirPlaces) {
+  const Placed caches(at::tensor({2, 0, 2, 1}, at::kLong));
+  const at::Tensor rows_EW = at::tensor({0, 6, -1, 3, 1, 5, -1, -1}, at::kLong).view({4, 2}),
+                   expected = ops::gather_rows(caches.own, rows_EW);
+  EXPECT_TRUE(ops::gather_rows(caches.in_place, rows_EW).equal(expected));
+  KvView recorded = caches.in_place;
+  recorded.k_BGTD = recorded.k_BGTD.clone().requires_grad_();
+  EXPECT_TRUE(ops::gather_rows(recorded, rows_EW).detach().equal(expected));
+  KvView nowhere = caches.in_place;
+  nowhere.place_B = at::full({4}, kEvents, at::kLong);
+  EXPECT_THROW(ops::gather_rows(nowhere, rows_EW), c10::Error);
+}
+
+TEST(EditRows, FindsSequencesInTheirPlaces) {
+  const at::Tensor place_E = at::tensor({2, 0}, at::kLong), rows_EW = at::tensor({4, -1, 0, 6}, at::kLong).view({2, 2});
+  const at::Tensor u = random_normal({2, 2, kEntry}, "u"), delta = random_normal({2, 2, kEntry}, "delta"),
+                   gate = at::full({1}, 0.5, at::kDouble);
+  const Placed caches(place_E);
+  KvView expected = copy(caches.in_place);
+  ops::edit_rows_(caches.own, rows_EW, u, delta, gate);
+  expected.k_BGTD.index_copy_(0, place_E, caches.own.k_BGTD);
+  expected.v_BGTD.index_copy_(0, place_E, caches.own.v_BGTD);
+  KvView readable = copy(caches.in_place);
+  ops::reference::edit_rows_(readable.k_BGTD, readable.v_BGTD, rows_EW, u, delta, gate, place_E);
+  expect_equal_caches(readable, expected);
+  ops::edit_rows_(caches.in_place, rows_EW, u, delta, gate);
+  expect_equal_caches(caches.in_place, expected);
 }
 
 TEST(GatherRows, TakesEmptySizes) {

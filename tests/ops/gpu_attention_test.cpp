@@ -106,6 +106,20 @@ TEST_P(GpuAttention, GradientsOfAPagedCacheAreThoseOfItsRows) {
   EXPECT_TRUE(found.rows_BWC.allclose(rows, 1e-6, 1e-6));
 }
 
+TEST_F(GpuAttentionKernels, FindKeysInTheirPlaces) {
+  for (const int64_t width : {64, 80}) {  // with a kernel and without
+    CacheProblem p = Problems({.name = "places", .width = width, .dtype = at::kBFloat16}).device;
+    const at::Tensor lse = ops::segment_attention(p.q_BSHD, p.query_length_B, p.kv, p.spec).lse_BSH;
+    const auto mass = [&] {
+      return ops::attention_mass(p.q_BSHD, lse, p.query_length_B, p.query_length_B, p.kv, p.spec);
+    };
+    const at::Tensor expected = mass();
+    p.kv.place_B = p.q_BSHD.size(0) - 1 - at::arange(p.q_BSHD.size(0), p.kv.length_B.options());
+    p.kv.k_BGTD = p.kv.k_BGTD.flip(0);
+    EXPECT_TRUE(mass().equal(expected)) << width;
+  }
+}
+
 TEST_F(GpuAttentionKernels, AreThere) {
   for (const char* op : {"bt::segment_attention", "bt::segment_attention_backward", "bt::paged_attention_backward",
                          "bt::attention_mass"}) {

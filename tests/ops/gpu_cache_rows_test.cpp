@@ -76,6 +76,26 @@ TEST_F(GpuCacheRows, GathersAsTheReferenceDoes) {
   });
 }
 
+// Every other sequence, from the last on.
+TEST_F(GpuCacheRows, FindSequencesInTheirPlaces) {
+  each_case([](const Shape& n, const KvView& kv, const at::Tensor& rows) {
+    const int64_t events = (n.events + 1) / 2;
+    const at::Tensor rows_EW = rows.narrow(0, 0, events);
+    const auto half = [&](const at::Tensor& x) { return x.narrow(0, 0, events); };
+    KvView placed = kv;
+    placed.place_B = n.events - 1 - 2 * at::arange(events, rows.options());
+    EXPECT_TRUE(ops::gather_rows(placed, rows_EW)
+                    .equal(ops::reference::gather_rows(kv.k_BGTD, kv.v_BGTD, rows_EW, placed.place_B)));
+    const at::ScalarType type = kv.k_BGTD.scalar_type();
+    const at::Tensor u = half(entries(n, "u", type)), delta = half(entries(n, "delta", at::kFloat)),
+                     gate = random_normal({1}, "gate", at::kFloat).cuda();
+    const KvView edited = copy(kv), expected = copy(kv);
+    ops::edit_rows_({edited.k_BGTD, edited.v_BGTD, {}, {}, {}, placed.place_B}, rows_EW, u, delta, gate);
+    ops::reference::edit_rows_(expected.k_BGTD, expected.v_BGTD, rows_EW, u, delta, gate, placed.place_B);
+    EXPECT_TRUE(edited.k_BGTD.equal(expected.k_BGTD) && edited.v_BGTD.equal(expected.v_BGTD));
+  });
+}
+
 TEST_F(GpuCacheRows, PutsAsTheReferenceDoes) {
   each_case([](const Shape& n, const KvView& kv, const at::Tensor& rows_EW) {
     const KvView before = copy(kv);

@@ -50,7 +50,7 @@ class EventStepTest : public ::testing::Test {
     EventRows at;
     at.mass_ET = ops::attention_mass(at::stack(q).unsqueeze(0), at::stack(lse).unsqueeze(0), one(event.voters),
                                      one(event.voters), kv, decoder().attention(layer));
-    at.k_EGTD = kv.k_BGTD;
+    at.k_BGTD = kv.k_BGTD;
     at.rows_E = one(rows);
     at.step_begin_E = one(rows - event.step_tokens);
     at.position_ET = kv.position_BT;

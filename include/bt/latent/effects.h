@@ -28,7 +28,7 @@ struct RowBounds {
 // No gradient.
 struct EventRows {
   at::Tensor mass_ET;               // attention mass of every row, fp32 or fp64
-  at::Tensor k_EGTD;                // keys
+  at::Tensor k_BGTD, place_E;       // keys as a KvView has them: keys_EGTD of row_choice.h
   at::Tensor rows_E;                // int64: entries in the cache
   at::Tensor step_begin_E;          // int64: first row of the step just written
   at::Tensor position_ET;           // int64

@@ -13,6 +13,8 @@ namespace bt {
 // step is empty chooses nothing. W is the most any event of the batch needs. Ours: recall_share takes the fewest rows
 // that hold a share of the mass, recall_diversity chooses greedily for mass and unlike keys (k rounds over T rows).
 ChosenRows choose_rows(const EventRows& events, const RowChoiceOptions& options);
+// The events' own keys, [E, G, T, D]: a copy where they lie in places.
+at::Tensor keys_EGTD(const EventRows& events);
 // The layer of event e of a batch.
 int64_t layer_of(const EventRows& events, int64_t e);
 // As Rewrite::is_recordable; random numbers come from the host.

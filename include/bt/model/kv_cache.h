@@ -33,9 +33,10 @@ class KvCache {
   // The first `rows` rows of every slot, or of the slots listed (a copy of them).
   KvView view(int64_t layer, int64_t rows) const;
   KvView view(int64_t layer, int64_t rows, const at::Tensor& slot_A) const;
-  // The same of several layers, one after the other: sequence y * slots + b is slot b of layer layers.begin + y.
+  // The same of several layers, one after the other: sequence y * slots + b is slot b of layer layers.begin + y. Of the
+  // slots listed, keys and values stay where they are (KvView::place_B).
   KvView view(LayerRange layers, int64_t rows) const;
-  KvView view(LayerRange layers, int64_t rows, const at::Tensor& slot_A) const;
+  KvView view_in_place(LayerRange layers, int64_t rows, const at::Tensor& slot_A) const;
 
   // Writes entries of new tokens behind each slot's rows: token n belongs to slot_n[n] and is its offset_n[n]-th new
   // one. Lengths do not change until advance_.

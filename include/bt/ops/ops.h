@@ -102,7 +102,7 @@ at::Tensor select_top(const at::Tensor& mass_ET, int64_t k);
 at::Tensor gather_rows(const KvView& kv, const at::Tensor& rows_EW);
 
 // Writes u_EWC + gate * delta_EWC into the chosen rows, in place: the sum in at least fp32, one rounding to the cache's
-// dtype. gate broadcasts against delta. Rows of -1 are skipped; no row may be chosen twice. No gradient.
+// dtype. gate broadcasts against delta. Rows of -1 are skipped; no row, and no place, may be chosen twice. No gradient.
 void edit_rows_(const KvView& kv, const at::Tensor& rows_EW, const at::Tensor& u_EWC, const at::Tensor& delta_EWC,
                 const at::Tensor& gate);
 
