@@ -19,11 +19,6 @@
 namespace bt {
 namespace {
 
-void print(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-}
-
 // Lines of finished answers in the order of the input, each as soon as those before it are there.
 class LinePrinter {
  public:

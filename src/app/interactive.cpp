@@ -13,12 +13,13 @@
 #include "bt/train/stop_signal.h"
 
 namespace bt {
-namespace {
 
 void print(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
 }
+
+namespace {
 
 // The name in "{question}\n"; empty where the template names no field or several.
 std::string only_field(const std::string& prompt_template) {

@@ -9,9 +9,9 @@
 namespace bt {
 namespace {
 
-constexpr const char* kEmbedding = "model.embed_tokens.weight";
+constexpr const char* kEmbedTokens = "model.embed_tokens.weight";
 constexpr const char* kFinalNorm = "model.norm.weight";
-constexpr const char* kHead = "lm_head.weight";
+constexpr const char* kLmHead = "lm_head.weight";
 
 std::string layer_name(int64_t layer, std::string_view rest) { return str("model.layers.", layer, ".", rest); }
 
@@ -92,9 +92,9 @@ std::vector<ParameterInfo> backbone_parameters(const ModelConfig& c) {
     return ParameterInfo{
         .name = name, .shape = {c.vocab_size, c.hidden_size}, .value = c.initializer_range, .decay = decay};
   };
-  std::vector<ParameterInfo> infos = {table(kEmbedding, false)};
+  std::vector<ParameterInfo> infos = {table(kEmbedTokens, false)};
   for (ParameterInfo& info : layer_parameters(c)) infos.push_back(std::move(info));
-  if (!c.tie_word_embeddings) infos.push_back(table(kHead, true));
+  if (!c.tie_word_embeddings) infos.push_back(table(kLmHead, true));
   return infos;
 }
 
@@ -118,8 +118,8 @@ Decoder layers_of(const ModelConfig& config, const ParameterStore& store) {
 
 Decoder decoder_of(const ModelConfig& config, const ParameterStore& store) {
   Decoder decoder = layers_of(config, store);
-  decoder.embedding = store.leaf(kEmbedding);
-  decoder.head = config.tie_word_embeddings ? decoder.embedding : store.leaf(kHead);
+  decoder.embedding = store.leaf(kEmbedTokens);
+  decoder.head = config.tie_word_embeddings ? decoder.embedding : store.leaf(kLmHead);
   return decoder;
 }
 

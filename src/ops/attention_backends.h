@@ -5,6 +5,8 @@
 
 namespace bt::ops {
 
+inline constexpr double kNoDropout = 0;
+
 // cuDNN, which LibTorch prefers on some GPUs, makes a plan for every shape that it meets, and events of a batch have
 // many; its gradient may differ from run to run, and is NaN for some masks (pytorch issue 196678).
 class WithoutCudnn {

@@ -11,10 +11,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr double kNoDropout = 0;
-
 // LibTorch's memory-efficient attention, its gradient the same in every run.
-class Node : public torch::autograd::Function<Node> {
+class EfficientAttention : public torch::autograd::Function<EfficientAttention> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const at::Tensor& bias) {
@@ -53,7 +51,7 @@ at::Tensor biased_attention(const at::Tensor& q_BHSD, const at::Tensor& k_BHTD, 
   const at::Tensor bias = aligned(bias_BHST, q_BHSD);
   const bool efficient =
       at::_fused_sdp_choice(q_BHSD, k_BHTD, v_BHTD, bias) == static_cast<int64_t>(at::SDPBackend::efficient_attention);
-  return efficient ? Node::apply(q_BHSD, k_BHTD, v_BHTD, bias)
+  return efficient ? EfficientAttention::apply(q_BHSD, k_BHTD, v_BHTD, bias)
                    : at::scaled_dot_product_attention(q_BHSD, k_BHTD, v_BHTD, bias);
 }
 

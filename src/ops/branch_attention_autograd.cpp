@@ -3,6 +3,7 @@
 #include <torch/library.h>
 
 #include "bt/core/error.h"
+#include "find_operator.h"
 
 namespace bt::ops {
 namespace {
@@ -20,12 +21,7 @@ using Backward = std::tuple<at::Tensor, at::Tensor, at::Tensor>(const at::Tensor
                                                                 const at::Tensor&, double, double, int64_t,
                                                                 const at::Tensor&, const at::Tensor&);
 
-template <class Signature>
-auto find(const char* name) {
-  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
-}
-
-class Node : public torch::autograd::Function<Node> {
+class BranchAttention : public torch::autograd::Function<BranchAttention> {
  public:
   static variable_list forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                const at::Tensor& position, const at::Tensor& prefix_k, const at::Tensor& prefix_v,
@@ -54,18 +50,18 @@ class Node : public torch::autograd::Function<Node> {
   }
 };
 
-Attended branch_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& position,
-                          const at::Tensor& prefix_k, const at::Tensor& prefix_v, const at::Tensor& prefix_position,
-                          const at::Tensor& sequence, const at::Tensor& end, double scale, double softcap,
-                          int64_t window) {
+Attended differentiable(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& position,
+                        const at::Tensor& prefix_k, const at::Tensor& prefix_v, const at::Tensor& prefix_position,
+                        const at::Tensor& sequence, const at::Tensor& end, double scale, double softcap,
+                        int64_t window) {
   BT_ASSERT(!(at::GradMode::is_enabled() && (prefix_k.requires_grad() || prefix_v.requires_grad())));
-  const auto out =
-      Node::apply(q, k, v, position, prefix_k, prefix_v, prefix_position, sequence, end, scale, softcap, window);
+  const auto out = BranchAttention::apply(q, k, v, position, prefix_k, prefix_v, prefix_position, sequence, end, scale,
+                                          softcap, window);
   return {out[0], out[1]};
 }
 
 }  // namespace
 
-TORCH_LIBRARY_IMPL(bt, Autograd, m) { m.impl("branch_attention", branch_attention); }
+TORCH_LIBRARY_IMPL(bt, Autograd, m) { m.impl("branch_attention", differentiable); }
 
 }  // namespace bt::ops

@@ -50,8 +50,6 @@ void each_slot(const at::Tensor& rows_EW, int64_t rows, const F& f) {
   });
 }
 
-at::Tensor unit_heads(const at::Tensor& x_BGTD) { return x_BGTD.stride(3) == 1 ? x_BGTD : x_BGTD.contiguous(); }
-
 void gather_half(const at::Tensor& x_BGTD, const at::Tensor& rows_EW, const Places& places, char* out,
                  int64_t entry_bytes) {
   const at::Tensor cache = unit_heads(x_BGTD);

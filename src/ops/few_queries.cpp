@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "cache_rows_cpu.h"
 #include "few_queries_loops.h"
 #include "scores.h"
 
@@ -63,8 +64,6 @@ std::tuple<at::Tensor, at::Tensor> attention(const at::Tensor& q, const at::Tens
 }
 
 bool one_of_ours(at::ScalarType type) { return type == at::kFloat || type == at::kDouble || type == at::kBFloat16; }
-
-at::Tensor unit_heads(const at::Tensor& x_BGTD) { return x_BGTD.stride(3) == 1 ? x_BGTD : x_BGTD.contiguous(); }
 
 }  // namespace
 

@@ -12,9 +12,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr double kNoDropout = 0;
-
-class Node : public torch::autograd::Function<Node> {
+class FlashAttention : public torch::autograd::Function<FlashAttention> {
  public:
   static variable_list forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                double scale) {
@@ -56,7 +54,7 @@ bool flash_on_cuda_takes(const at::Tensor& q_BHSD, const at::Tensor& k_BGTD, con
 
 std::tuple<at::Tensor, at::Tensor> flash_on_cuda(const at::Tensor& q_BHSD, const at::Tensor& k_BGTD,
                                                  const at::Tensor& v_BGTD, double scale) {
-  const variable_list out_lse = Node::apply(q_BHSD, k_BGTD, v_BGTD, scale);
+  const variable_list out_lse = FlashAttention::apply(q_BHSD, k_BGTD, v_BGTD, scale);
   return {out_lse[0], out_lse[1]};
 }
 

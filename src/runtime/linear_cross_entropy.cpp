@@ -33,7 +33,7 @@ void run_chunk(const at::Tensor& hidden, const at::Tensor& head, const at::Tenso
   if (out.d_head_VC.defined()) out.d_head_VC.addmm_(d_logits.t(), hidden, /*beta=*/1, scale);
 }
 
-class Node : public torch::autograd::Function<Node> {
+class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> {
  public:
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden_MC,
                                                 const at::Tensor& head_VC, const at::Tensor& target_M, double softcap,
@@ -80,8 +80,9 @@ int64_t cross_entropy_chunk_rows(at::Device device, int64_t vocabulary) {
 CrossEntropy linear_cross_entropy(const at::Tensor& hidden_MC, const at::Tensor& head_VC, const at::Tensor& target_M,
                                   double softcap, double scale, bool want_entropy) {
   const bool record = at::GradMode::is_enabled();
-  const auto out = Node::apply(hidden_MC, head_VC, target_M, softcap, scale, record && hidden_MC.requires_grad(),
-                               record && head_VC.requires_grad(), want_entropy);
+  const auto out =
+      LinearCrossEntropy::apply(hidden_MC, head_VC, target_M, softcap, scale, record && hidden_MC.requires_grad(),
+                                record && head_VC.requires_grad(), want_entropy);
   return {out[0], out[1], out[2], want_entropy ? out[3] : at::Tensor()};
 }
 

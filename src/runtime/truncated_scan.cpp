@@ -13,7 +13,7 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 // A TensorList argument, never a std::vector: the latter silently gets no gradient.
-class Node : public torch::autograd::Function<Node> {
+class ScanNode : public torch::autograd::Function<ScanNode> {
  public:
   static at::Tensor forward(AutogradContext* context, at::TensorList inputs,
                             const c10::intrusive_ptr<ScanState>& state) {
@@ -56,7 +56,7 @@ TruncatedScan truncated_scan(const DevicePlan& plan, const Effects& effects, int
   std::vector<at::Tensor> inputs{live.q_NHD, live.k_NGD, live.v_NGD};
   inputs.insert(inputs.end(), parameters.begin(), parameters.end());
   TruncatedScan out;
-  out.out_nHD = Node::apply(at::TensorList(inputs), state);
+  out.out_nHD = ScanNode::apply(at::TensorList(inputs), state);
   for (const ScanEvent& event : state->events) out.rows.push_back(event.rows_EW);
   out.figures = state->figures;
   return out;
