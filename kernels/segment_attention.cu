@@ -96,8 +96,11 @@ __device__ __forceinline__ void write_row(const SegmentAttention& work, const Ru
   }
 }
 
-// Blocks of so many warps that a processor holds at a time: registers are what runs out.
-constexpr int blocks_together(int width, int warps) { return warps <= 2 ? 4 : warps <= 4 || width == 64 ? 2 : 1; }
+// Blocks of so many warps that a processor holds at a time: shared memory is what runs out, then registers.
+constexpr int blocks_together(int width, int warps) {
+  if (warps <= 2) return width == 64 ? 4 : 3;
+  return warps <= 4 || width == 64 ? 2 : 1;
+}
 
 template <class T, int D>
 __global__ void __launch_bounds__(kMostWarps* kWarp, blocks_together(D, kMostWarps))

@@ -11,7 +11,9 @@ namespace bt {
 namespace {
 
 constexpr double kNormEps = 1e-6;
-constexpr double kHidden = -1e30;  // finite: a padded event has no visible entry at all
+// Finite, since a padded event has no visible entry at all, and a power of two, since LibTorch's kernel takes its
+// log-sum-exp through base 2: -1e30 in bfloat16 comes back one unit lower, and exp of the difference is infinite.
+constexpr double kHidden = -0x1p99;
 
 // x_YMI W_YOI^T, layer by layer.
 at::Tensor project(const at::Tensor& x_YMI, const at::Tensor& w_YOI) {

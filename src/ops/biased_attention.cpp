@@ -38,7 +38,8 @@ class EfficientAttention : public torch::autograd::Function<EfficientAttention> 
 // The bias for all heads, rows a multiple of 16 numbers apart, as the kernel wants them.
 at::Tensor aligned(const at::Tensor& bias_BHST, const at::Tensor& q_BHSD) {
   const int64_t rows = bias_BHST.size(3), rest = (16 - rows % 16) % 16;
-  const at::Tensor padded = rest == 0 ? bias_BHST : at::constant_pad_nd(bias_BHST, {0, rest}).narrow(3, 0, rows);
+  const at::Tensor padded =
+      rest == 0 ? bias_BHST.contiguous() : at::constant_pad_nd(bias_BHST, {0, rest}).narrow(3, 0, rows);
   return padded.expand({q_BHSD.size(0), q_BHSD.size(1), q_BHSD.size(2), rows});
 }
 

@@ -15,6 +15,7 @@ bool is_plain(int64_t queries, const KvView& kv, const AttentionSpec& spec) {
 
 Attended causal_attention(const at::Tensor& q_BSHD, const at::Tensor& query_length_B, const KvView& kv,
                           const AttentionSpec& spec) {
+  TORCH_CHECK(!kv.place_B.defined(), "causal_attention takes no places of sequences");
   const at::Tensor q_BHSD = q_BSHD.transpose(1, 2);
   const auto out_of = [](const at::Tensor& out_BHSD, const at::Tensor& lse_BHS) {
     return Attended{out_BHSD.transpose(1, 2), lse_BHS.transpose(1, 2)};

@@ -49,17 +49,26 @@ int64_t count_of(const ParameterStore* store) { return store != nullptr ? store-
 
 const ParameterStore* parameters_of(const Method* method) { return method != nullptr ? method->parameters() : nullptr; }
 
+// A run can be described where the device has no room for it, not even for a number.
+bool has_attention_kernel(const TrainingSetup& setup, at::Device device) {
+  if (device.is_cpu()) return false;
+  try {
+    const at::TensorOptions options = at::TensorOptions(device).dtype(setup.decoder().embedding.scalar_type());
+    return attention_has_kernel(setup.decoder().config, options);
+  } catch (const c10::Error&) {
+    return false;
+  }
+}
+
 PassShape pass_shape(const TrainingSetup& setup) {
   const Method* method = setup.method.get();
   const TrainOptions& train = setup.options.train;
   const at::Device device = resolve_device(setup.options.run.device);
-  const at::ScalarType dtype = setup.decoder().embedding.scalar_type();
   const bool on_cpu = device.is_cpu();
   return {
       .element_bytes = static_cast<int64_t>(setup.decoder().embedding.element_size()),
       .on_cpu = on_cpu,
-      .has_attention_kernel =
-          !on_cpu && attention_has_kernel(setup.decoder().config, at::TensorOptions(device).dtype(dtype)),
+      .has_attention_kernel = has_attention_kernel(setup, device),
       .records = !setup.trained().empty(),
       .trains_backbone = setup.trains_backbone(),
       .has_adapters = method != nullptr && method->backbone() == BackboneMode::adapters,

@@ -34,7 +34,7 @@ Problem random_problem(const Shape& shape) {
   const int64_t heads = shape.bias_of_head ? shape.heads : 1;
   at::Tensor hidden = (at::arange(shape.rows) % 3 == 2).expand({shape.batch, heads, shape.rows, shape.rows}).clone();
   hidden[0].fill_(true);
-  problem.bias = at::randn(hidden.sizes(), at::kDouble).masked_fill(hidden, -1e30);
+  problem.bias = at::randn(hidden.sizes(), at::kDouble).masked_fill(hidden, -0x1p99);
   return problem;
 }
 
@@ -80,7 +80,10 @@ TEST_P(GpuBiasedAttention, ErrsAtMostTwiceAsMuchAsTheCompositionAndAlwaysAlike) 
              found = results(device, ops::biased_attention), again = results(device, ops::biased_attention);
   for (size_t i = 0; i < exact.size(); ++i) {
     const auto error = [&](const at::Tensor& x) { return (x.cpu().to(at::kDouble) - exact[i]).abs().max(); };
-    EXPECT_LE(error(found[i]).item<double>(), 2 * error(plain[i]).item<double>() + 1e-6) << kNames[i];
+    // In fp32 LibTorch's kernel multiplies in three parts of TF32 each.
+    const double more = GetParam().dtype == at::kFloat ? 1e-5 : 1e-6;
+    EXPECT_LE(error(found[i]).item<double>(), 2 * error(plain[i]).item<double>() + more) << kNames[i];
+    EXPECT_TRUE(found[i].isfinite().all().item<bool>()) << kNames[i];
     EXPECT_TRUE(found[i].equal(again[i])) << kNames[i] << " differs from run to run";
   }
 }

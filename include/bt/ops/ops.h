@@ -1,5 +1,6 @@
-// The operators of cache methods. Each is registered as torch.ops.bt.<name>, in readable ATen for every device; CUDA
-// kernels override them where built. All are differentiable in their floating inputs unless said otherwise.
+// The operators of cache methods. All but causal_attention and biased_attention, which choose among others, are
+// registered as torch.ops.bt.<name>, in readable ATen for every device; CUDA kernels override them where built. All are
+// differentiable in their floating inputs unless said otherwise.
 //
 // Axes: B sequences (or E events, or R branches), S query tokens, H query heads, G key/value heads (H a multiple of G),
 // T cached rows, P rows of a pool, D head width, W chosen rows, C = 2 * G * D.
@@ -37,7 +38,7 @@ Attended causal_attention(const at::Tensor& q_BSHD, const at::Tensor& query_leng
 
 // Attention of every row over all rows of its own sequence and head, without causality; bias_BHST (q's dtype, H may be
 // 1, no gradient) is added to the scores. By LibTorch's kernels, on a GPU by those whose gradient is the same in every
-// run. Where a row's biases hide everything (-1e30), its gradient is unspecified unless that of its output is 0.
+// run. Where a row's biases hide everything (-2^99), its gradient is unspecified unless that of its output is 0.
 at::Tensor biased_attention(const at::Tensor& q_BHSD, const at::Tensor& k_BHTD, const at::Tensor& v_BHTD,
                             const at::Tensor& bias_BHST);
 
