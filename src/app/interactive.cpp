@@ -21,14 +21,6 @@ void print(std::string_view text) {
 
 namespace {
 
-// The name in "{question}\n"; empty where the template names no field or several.
-std::string only_field(const std::string& prompt_template) {
-  const size_t begin = prompt_template.find('{'), end = prompt_template.find('}');
-  const bool one = begin != std::string::npos && begin < end && end != std::string::npos &&
-                   prompt_template.find_first_of("{}", end + 1) == std::string::npos;
-  return one ? prompt_template.substr(begin + 1, end - begin - 1) : std::string();
-}
-
 std::string prompt_of(const InferenceModel& model, const std::string& line) {
   const bool trained_form = model.training != nullptr && model.chat.name == "none";
   const std::string form = trained_form ? model.training->prompt_template : std::string();

@@ -7,16 +7,19 @@
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
 #include "bt/data/dataset.h"
+#include "bt/text/prompt_template.h"
 
 namespace bt {
 namespace {
 
 bool in_training_form(const Task& task) { return !task.default_template.empty(); }
 
+// Its only field stands for the task's question, whatever it was called in training.
 std::string choose_template(const InferenceModel& model, const Task& task, const HarnessOptions& options) {
   if (!in_training_form(task)) return "";
-  if (!options.prompt_template.empty()) return options.prompt_template;
-  return model.training != nullptr ? model.training->prompt_template : task.default_template;
+  const std::string trained = model.training != nullptr ? model.training->prompt_template : task.default_template;
+  return with_only_field(options.prompt_template.empty() ? trained : options.prompt_template,
+                         only_field(task.default_template));
 }
 
 // A model that was trained without calculator annotations is not asked with them.

@@ -1,5 +1,6 @@
 #include "bt/text/gsm8k_grading.h"
 
+#include "bt/text/math_normalisation.h"
 #include "bt/text/numbers.h"
 #include "bt/text/pattern.h"
 #include "bt/text/python_str.h"
@@ -69,7 +70,10 @@ std::string after_hashes(std::string_view answer) {
 std::string extract_final_answer(std::string_view solution) {
   constexpr std::string_view kMark = "#### ";
   const size_t mark = solution.rfind(kMark);
-  if (mark == std::string_view::npos) return std::string(kInvalidAnswer);
+  if (mark == std::string_view::npos) {
+    const auto boxed = last_boxed_answer(valid_utf8(solution));
+    return boxed ? bare_number(normalise_math(*boxed).value_or(*boxed)) : std::string(kInvalidAnswer);
+  }
   std::string_view line = solution.substr(mark + kMark.size());
   return bare_number(line.substr(0, line.find('\n')));
 }

@@ -46,4 +46,18 @@ std::string render_prompt(std::string_view prompt_template, const Json& document
   return out;
 }
 
+std::string only_field(std::string_view prompt_template) {
+  const size_t begin = prompt_template.find('{'), end = prompt_template.find('}');
+  const bool one = begin != std::string_view::npos && begin < end && end != std::string_view::npos &&
+                   prompt_template.find_first_of("{}", end + 1) == std::string_view::npos;
+  return std::string(one ? prompt_template.substr(begin + 1, end - begin - 1) : "");
+}
+
+std::string with_only_field(std::string_view prompt_template, std::string_view name) {
+  const std::string field = only_field(prompt_template);
+  if (field.empty()) return std::string(prompt_template);
+  const size_t begin = prompt_template.find('{') + 1;
+  return str(prompt_template.substr(0, begin), name, prompt_template.substr(begin + field.size()));
+}
+
 }  // namespace bt

@@ -68,7 +68,8 @@ Task gsm8k_task(std::string name) {
 Task sft_task() {
   Task task = gsm8k_task("gsm8k_sft");
   task.prompt_form = "the training run's own template, no shots";
-  task.grader = "number after the last '#### ' as a decimal number; whole solution word for word";
+  task.grader =
+      "number after the last '#### ', else in the last \\boxed{}, as a decimal number; whole solution word for word";
   task.default_template = "{question}\n";
   task.max_new_tokens = 512;
   task.target = [](const Json& document) { return text_of(document, "answer"); };

@@ -187,8 +187,16 @@ TEST_F(HarnessTest, PrintsWhatANumberDependsOn) {
   }
 }
 
-TEST_F(HarnessTest, NamesTheTemplateThatDoesNotFitTheTask) {
+TEST_F(HarnessTest, AsksTheTasksQuestionWhateverItWasCalledInTraining) {
   const InferenceModel model = scripted_model("?a");  // trained on {question}
+  const TaskResult result = evaluate_task(model, find_task("math_sft"), math({"7"}));
+  EXPECT_EQ(result.prompt_template, "{problem}\n");
+  EXPECT_EQ(result.samples.size(), 1u);
+}
+
+TEST_F(HarnessTest, NamesTheTemplateThatDoesNotFitTheTask) {
+  const InferenceModel model = scripted_model("?a");
+  model.training->prompt_template = "{question} {hint}\n";
   try {
     evaluate_task(model, find_task("math_sft"), math({"7"}));
     FAIL() << "a template of other data was accepted";

@@ -66,6 +66,14 @@ TEST(FinalAnswer, IsTheRestOfTheLastMarkedLine) {
   }
 }
 
+TEST(FinalAnswer, WithoutAMarkIsWhatIsBoxedLast) {
+  for (const auto& [completion, extracted] :
+       {Case{"so \\boxed{1,234}.", "1234"}, Case{"\\boxed{3} or \\boxed{\\$18}", "18"}, Case{"\\boxed{3}\n#### 4", "4"},
+        Case{"\\boxed{18\\text{ dollars}}", "18"}, Case{"\\boxed{18", "[invalid]"}}) {
+    EXPECT_EQ(extract_final_answer(completion), extracted) << completion;
+  }
+}
+
 TEST(FinalAnswer, ComparesAsNumbersOfAnyLength) {
   EXPECT_TRUE(same_final_answer("18.0", "18"));
   EXPECT_TRUE(same_final_answer("+018", "18"));

@@ -98,6 +98,15 @@ TEST(PromptTemplate, FillsFieldsAndKeepsDoubledBraces) {
   EXPECT_EQ(render_prompt("{{{a}}} {n}\n", document), "{x {b}} 3\n");
 }
 
+TEST(PromptTemplate, AnOnlyFieldCanHaveAnotherName) {
+  EXPECT_EQ(only_field("Q: {problem}\n"), "problem");
+  EXPECT_EQ(with_only_field("Q: {problem}\n", "question"), "Q: {question}\n");
+  for (const char* other : {"{a} {b}", "none", "{{a}}", "{a} }}", "{a", "}a{"}) {
+    EXPECT_EQ(only_field(other), "") << other;
+    EXPECT_EQ(with_only_field(other, "question"), other);
+  }
+}
+
 TEST(PromptTemplate, NamesUnknownFieldsAndLoneBraces) {
   const Json document = Json::object({{"question", "q"}});
   const Problem unknown = problem_of([&] { render_prompt("{questoin}", document); });

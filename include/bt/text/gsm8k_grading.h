@@ -23,7 +23,8 @@ bool harness_exact_match(std::string_view prediction, std::string_view reference
 // What follows the last "####" of a data set's answer field, white space stripped (the target of gsm8k_cot).
 std::string after_hashes(std::string_view answer);
 
-// The rest of the line after the last "#### " as a bare number, or kInvalidAnswer.
+// The rest of the line after the last "#### " as a bare number; without that mark what is in the last \boxed{…}, as
+// models answer that learnt from solutions of other data; else kInvalidAnswer.
 std::string extract_final_answer(std::string_view solution);
 // Equal as decimal numbers of any length ("18.0" = "18"), or equal texts when neither is a number. An invalid answer
 // equals nothing.

@@ -12,4 +12,9 @@ namespace bt {
 // JSON.
 std::string render_prompt(std::string_view prompt_template, const Json& document);
 
+// The name in "{question}\n"; empty where the template names no field or several.
+std::string only_field(std::string_view prompt_template);
+// The template with another name for its only field; the same where it has none or several.
+std::string with_only_field(std::string_view prompt_template, std::string_view name);
+
 }  // namespace bt
