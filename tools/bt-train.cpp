@@ -40,7 +40,7 @@ void add_flags(CLI::App& app, CommandLine& line) {
   app.add_option("--resume", line.resume, "auto, none or the path of a checkpoint")->type_name("auto|none|PATH");
   app.add_flag("--dry-run", line.dry_run, "open and describe everything, write nothing");
   app.add_option("--device", line.device, "short for run.device")->type_name("cpu|cuda|cuda:N|auto");
-  app.add_option("--dtype", line.dtype, "short for run.dtype")->type_name("float32|float64");
+  app.add_option("--dtype", line.dtype, "short for run.dtype")->type_name("float32|float64|bfloat16");
   app.add_option("--threads", line.threads, "short for run.threads")->type_name("N");
   app.add_option("--log-level", line.log_level, "debug, info, warning, error or off");
   app.add_flag("--version", line.version, "print the version");

@@ -15,7 +15,7 @@ bool is_device(std::string_view name) {
 void RunOptions::fields(OptionFields& f) {
   f.field("name", name, {.help = "label of the run in logs and reports"});
   f.field("out", out, {.help = "folder that the run writes to", .required = true});
-  f.field("seed", seed, {.help = "of initial weights, data order and random rewrites", .min = 0});
+  f.field("seed", seed, {.help = "of initial weights, data order and places drawn in texts", .min = 0});
   f.field("threads", threads, {.help = "CPU threads; 0: one per core", .min = 0, .max = 1024});
   f.field("device", device, {.help = "cpu, cuda, cuda:N or auto (a GPU where there is one)"});
   f.field("dtype", dtype,
