@@ -88,7 +88,7 @@ KvView entries_of(const at::Tensor& x_EWC, int64_t groups) {
 
 void RewriteFigures::add(const at::Tensor& change, const at::Tensor& u, const at::Tensor& call_YE) {
   const auto accumulate = [](at::Tensor& sum, const at::Tensor& x) {
-    // A GPU would first copy all of x to fp64; sums of halves in fp32 are exact enough for a figure.
+    // A GPU would first copy all of x to fp64; a sum in fp32 is exact enough for a figure.
     const bool narrow = x.is_cuda() && x.scalar_type() != at::kDouble;
     const at::Tensor own = x.detach().sum(narrow ? at::kFloat : at::kDouble).to(at::kDouble);
     sum = sum.defined() ? sum + own : own;
