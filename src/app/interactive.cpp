@@ -9,7 +9,7 @@
 
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
-#include "bt/text/prompt_template.h"
+#include "bt/text/text_template.h"
 #include "bt/train/stop_signal.h"
 
 namespace bt {
@@ -25,7 +25,7 @@ std::string prompt_of(const InferenceModel& model, const std::string& line) {
   const bool trained_form = model.training != nullptr && model.chat.name == "none";
   const std::string form = trained_form ? model.training->prompt_template : std::string();
   const std::string field = only_field(form);
-  return field.empty() ? line : render_prompt(form, Json::object({{field, line}}));
+  return field.empty() ? line : TextTemplate(form, "data.prompt").render(Json::object({{field, line}}), "the line");
 }
 
 void answer(const InferenceModel& model, const GenerationOptions& options, const GenerationRequest& request) {

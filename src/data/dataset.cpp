@@ -5,7 +5,7 @@
 #include "bt/core/error.h"
 #include "bt/core/files.h"
 #include "bt/core/strings.h"
-#include "bt/data/jsonl.h"
+#include "bt/text/json_lines.h"
 
 namespace bt {
 namespace {
@@ -155,7 +155,7 @@ Dataset load_dataset(const DatasetSpec& spec, const Tokenizer& tokenizer) {
       add_example(dataset, maker.example(record, file), spec, tokenizer);
       continue;
     }
-    for_each_record(file, [&](const Json& record, const std::string& where) {
+    for_each_json_line(content, file, [&](const Json& record, const std::string& where) {
       add_example(dataset, maker.example(record, where), spec, tokenizer);
     });
   }

@@ -3,8 +3,8 @@
 #include "bt/core/error.h"
 #include "bt/core/files.h"
 #include "bt/core/strings.h"
-#include "bt/data/jsonl.h"
-#include "bt/data/template.h"
+#include "bt/text/json_lines.h"
+#include "bt/text/text_template.h"
 
 namespace bt {
 namespace {
@@ -44,7 +44,7 @@ std::vector<int32_t> ids_of(const Json& record, const Tokenizer& tokenizer, bool
 
 std::string tokenize_records(const std::string& path, const Tokenizer& tokenizer, const TokenizeOptions& options) {
   std::string lines;
-  for_each_record(path, [&](const Json& record, const std::string& where) {
+  for_each_json_line(read_file(path), path, [&](const Json& record, const std::string& where) {
     const std::vector<int32_t> ids = ids_of(record, tokenizer, options.add_special, where);
     Json out = record;
     out.set("ids", to_json(ids));
@@ -59,8 +59,9 @@ std::vector<std::string> training_texts(const std::vector<std::string>& files, c
   std::vector<std::string> texts;
   for (const std::string& file : files) {
     if (file.ends_with(".jsonl")) {
-      for_each_record(
-          file, [&](const Json& record, const std::string& where) { texts.push_back(pattern.render(record, where)); });
+      for_each_json_line(read_file(file), file, [&](const Json& record, const std::string& where) {
+        texts.push_back(pattern.render(record, where));
+      });
     } else {
       for (std::string& line : split(read_file(file), '\n')) texts.push_back(std::move(line));
     }

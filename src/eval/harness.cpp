@@ -7,7 +7,7 @@
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
 #include "bt/data/dataset.h"
-#include "bt/text/prompt_template.h"
+#include "bt/text/text_template.h"
 
 namespace bt {
 namespace {

@@ -76,16 +76,14 @@ std::string whole_lines(const std::string& text) { return text.substr(0, text.rf
 void add_metrics(TrainingRun& run, const std::string& path) {
   const std::string text = read_file(path, kMostMetricsBytes), lines = whole_lines(text);
   run.ends_cut_short = lines.size() < text.size();
-  int64_t number = 0;
-  for (const Json& line : parse_json_lines(lines, path)) {
-    const std::string where = str(path, ": object ", ++number);
+  for_each_json_line(lines, path, [&run](const Json& line, const std::string& where) {
     const auto step = static_cast<double>(line.at("step", where + ": step").as_int(where + ": step"));
     for (const auto& [key, value] : line.as_object(where)) {
       if (key != "step") add_figure(run, step, key, value, str(where, ": ", quoted_excerpt(key)));
     }
     const size_t keys = run.curves.size() + run.layers.size();
     if (keys > kMostKeys) fail_too_many(where, "kinds of figures", kMostKeys, keys);
-  }
+  });
 }
 
 // The optimiser keeps a first moment for every trained number.

@@ -6,8 +6,8 @@
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
 #include "bt/text/json_lines.h"
-#include "bt/text/prompt_template.h"
 #include "bt/text/python_str.h"
+#include "bt/text/text_template.h"
 #include "task_families.h"
 
 namespace bt {
@@ -88,10 +88,13 @@ std::vector<Prompt> make_prompts(const Task& task, const std::string& data_dir, 
   const std::vector<std::string> preambles =
       task.preambles ? task.preambles(count, data_dir) : std::vector<std::string>(count);
 
+  const TextTemplate form(chosen, "the prompt template");
   std::vector<Prompt> prompts;
   for (size_t i = 0; i < count; ++i) {
     Json& document = documents[i];
-    const std::string question = chosen.empty() ? task.question(document) : render_prompt(chosen, document);
+    const std::string question = chosen.empty()
+                                     ? task.question(document)
+                                     : form.render(document, str(task.name, ", document ", i), ExitCode::usage);
     prompts.push_back({static_cast<int64_t>(i), std::move(document), preambles[i] + question, {}});
     prompts.back().target = task.target(prompts.back().document);
   }

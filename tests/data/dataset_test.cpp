@@ -62,23 +62,6 @@ TEST(Dataset, SplitsLongTexts) {
   });
 }
 
-TEST(Template, FillsFieldsAndKeepsDoubledBraces) {
-  const Json record = Json::parse(R"({"a": "x{y}", "n": -7})", "test");
-  EXPECT_EQ(TextTemplate("{a}{{{n}}}\n{a}", "t").render(record, "r"), "x{y}{-7}\nx{y}");
-  EXPECT_EQ(TextTemplate("", "t").render(record, "r"), "");
-}
-
-TEST(Template, RefusesLooseBracesAndUnknownFields) {
-  for (const char* bad : {"{", "}", "a}", "{a", "{}", "{a{b}}", "{{a}"}) {
-    expect_error(ExitCode::usage, HasSubstr("data.prompt"), [&] { TextTemplate(bad, "data.prompt"); });
-  }
-  const Json record = Json::parse(R"({"question": "q", "answer": ["x"]})", "test");
-  expect_error(ExitCode::bad_file, AllOf(HasSubstr("f.jsonl:3"), HasSubstr("`qestion`"), HasSubstr("`question`?")),
-               [&] { TextTemplate("{qestion}", "data.prompt").render(record, "f.jsonl:3"); });
-  expect_error(ExitCode::bad_file, HasSubstr("f.jsonl:3: answer"),
-               [&] { TextTemplate("{answer}", "t").render(record, "f.jsonl:3"); });
-}
-
 TEST(Calculator, AnnotationsGoAndOtherAnglesStay) {
   EXPECT_EQ(without_calculator("48/2 = <<48/2=24>>24 a<<b\nc>>d <<x=1>>"), "48/2 = 24 a<<b\nc>>d ");
   EXPECT_EQ(without_calculator("<<<1>>2<<"), "2<<");

@@ -183,7 +183,7 @@ TEST_F(HtmlReport, RefusesHostileStudies) {
 }
 
 TEST_F(HtmlReport, RefusesHostileRuns) {
-  EXPECT_THAT(refused({training("a", "{\"loss\":1}\n")}), HasSubstr("metrics.jsonl: object 1: step"));
+  EXPECT_THAT(refused({training("a", "{\"loss\":1}\n")}), HasSubstr("metrics.jsonl:1: step"));
   EXPECT_THAT(refused({training("b", "{\"step\":1,\"loss\":\"high\"}\n")}), HasSubstr("\"loss\""));
   EXPECT_THAT(refused({training("c", "{\"step\":1,\"loss\":{}}\n")}), HasSubstr("\"loss\""));
   EXPECT_THAT(refused({training("d", "[]\n")}), HasSubstr("metrics.jsonl:1"));

@@ -10,7 +10,6 @@
 #include "bt/core/files.h"
 #include "bt/core/strings.h"
 #include "bt/text/json_lines.h"
-#include "bt/text/prompt_template.h"
 
 namespace bt {
 namespace {
@@ -91,29 +90,6 @@ TEST(Prompts, SubtasksCountTheirOwnDocuments) {
 
 TEST(Prompts, MissingDataIsABadFile) {
   EXPECT_THROW(make_prompts(find_task("gsm8k_cot"), kFixtures + "/nowhere", {}), Error);
-}
-
-TEST(PromptTemplate, FillsFieldsAndKeepsDoubledBraces) {
-  const Json document = Json::object({{"a", "x {b}"}, {"n", 3}});
-  EXPECT_EQ(render_prompt("{{{a}}} {n}\n", document), "{x {b}} 3\n");
-}
-
-TEST(PromptTemplate, AnOnlyFieldCanHaveAnotherName) {
-  EXPECT_EQ(only_field("Q: {problem}\n"), "problem");
-  EXPECT_EQ(with_only_field("Q: {problem}\n", "question"), "Q: {question}\n");
-  for (const char* other : {"{a} {b}", "none", "{{a}}", "{a} }}", "{a", "}a{"}) {
-    EXPECT_EQ(only_field(other), "") << other;
-    EXPECT_EQ(with_only_field(other, "question"), other);
-  }
-}
-
-TEST(PromptTemplate, NamesUnknownFieldsAndLoneBraces) {
-  const Json document = Json::object({{"question", "q"}});
-  const Problem unknown = problem_of([&] { render_prompt("{questoin}", document); });
-  EXPECT_THAT(unknown.what, HasSubstr("questoin"));
-  EXPECT_THAT(unknown.expected, HasSubstr("question"));
-  EXPECT_THAT(problem_of([&] { render_prompt("a } b", document); }).where, HasSubstr("character 3"));
-  EXPECT_THAT(problem_of([&] { render_prompt("{question", document); }).what, HasSubstr("brace"));
 }
 
 TEST(FindTask, NamesTheNearestTask) {

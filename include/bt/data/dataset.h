@@ -9,7 +9,7 @@
 
 #include "bt/core/json.h"
 #include "bt/data/plan.h"
-#include "bt/data/template.h"
+#include "bt/text/text_template.h"
 #include "bt/text/tokenizer.h"
 
 namespace bt {

@@ -1,6 +1,5 @@
-#include "bt/data/template.h"
+#include "bt/text/text_template.h"
 
-#include "bt/core/error.h"
 #include "bt/core/strings.h"
 
 namespace bt {
@@ -14,15 +13,15 @@ namespace {
 }
 
 [[noreturn]] void fail_no_field(const Json& record, const std::string& field, std::string_view key,
-                                std::string_view where) {
+                                std::string_view where, ExitCode code) {
   std::vector<std::string> names;
   for (const auto& [name, value] : record.as_object(where)) names.push_back(name);
   const std::string nearest = nearest_name(field, names);
-  fail_bad_file({.what = str("the record has no field `", field, "`"),
-                 .where = std::string(where),
-                 .expected = str("the fields of ", key),
-                 .found = join(names, ", "),
-                 .next_step = nearest.empty() ? "" : str("did you mean `", nearest, "`?")});
+  throw Error(code, {.what = str("the record has no field `", field, "`"),
+                     .where = std::string(where),
+                     .expected = str("the fields of ", key),
+                     .found = join(names, ", "),
+                     .next_step = nearest.empty() ? "" : str("did you mean `", nearest, "`?")});
 }
 
 }  // namespace
@@ -48,7 +47,7 @@ TextTemplate::TextTemplate(std::string_view text, std::string_view key) : key_(k
   parts_.push_back({.text = std::move(literal)});
 }
 
-std::string TextTemplate::render(const Json& record, std::string_view where) const {
+std::string TextTemplate::render(const Json& record, std::string_view where, ExitCode if_missing) const {
   std::string text;
   for (const Part& part : parts_) {
     if (!part.is_field) {
@@ -56,10 +55,24 @@ std::string TextTemplate::render(const Json& record, std::string_view where) con
       continue;
     }
     const Json* value = record.find(part.text);
-    if (value == nullptr) fail_no_field(record, part.text, key_, where);
+    if (value == nullptr) fail_no_field(record, part.text, key_, where, if_missing);
     text += value->is_integer() ? value->dump() : value->as_string(str(where, ": ", part.text));
   }
   return text;
+}
+
+std::string only_field(std::string_view text_template) {
+  const size_t begin = text_template.find('{'), end = text_template.find('}');
+  const bool one = begin != std::string_view::npos && begin < end && end != std::string_view::npos &&
+                   text_template.find_first_of("{}", end + 1) == std::string_view::npos;
+  return std::string(one ? text_template.substr(begin + 1, end - begin - 1) : "");
+}
+
+std::string with_only_field(std::string_view text_template, std::string_view name) {
+  const std::string field = only_field(text_template);
+  if (field.empty()) return std::string(text_template);
+  const size_t begin = text_template.find('{') + 1;
+  return str(text_template.substr(0, begin), name, text_template.substr(begin + field.size()));
 }
 
 }  // namespace bt
