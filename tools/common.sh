@@ -1,5 +1,12 @@
-# Sourced by the scripts beside it: moves to the top folder; messages, timing, number of jobs.
+# shellcheck shell=bash
+# Sourced by the scripts beside it: --help, moves to the top folder; messages, timing, number of jobs.
 set -euo pipefail
+case "${1-}" in
+  -h | --help)  # what a script says of itself at its top
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf '%s\n' "$*"; }
