@@ -132,10 +132,15 @@ bool is_out_of_memory(const std::exception& error) {
 int guarded(std::string_view tool, const std::function<int()>& body) {
   const std::string name(tool);
   try {
-    return body();
+    const int code = body();
+    print("");  // what is still buffered, --help for one
+    return code;
   } catch (const Error& error) {
     std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
     return static_cast<int>(error.code());
+  } catch (const fs::filesystem_error& error) {
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
+    return static_cast<int>(ExitCode::io);
   } catch (const std::exception& error) {
     if (is_out_of_memory(error)) {
       std::fprintf(stderr, "%s: out of memory: %s\nnext: use a smaller batch or model, or another dtype\n",

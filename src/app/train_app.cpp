@@ -1,13 +1,14 @@
 #include "bt/app/train_app.h"
 
-#include <cstdio>
 #include <filesystem>
 
 #include "bt/core/error.h"
+#include "bt/core/files.h"
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
 #include "bt/latent/plugin.h"
 #include "bt/train/out_of_memory.h"
+#include "bt/train/run_lock.h"
 #include "bt/train/trainer.h"
 
 namespace bt {
@@ -19,13 +20,12 @@ void log_lines(const std::string& text) {
   }
 }
 
-void describe(TrainingSetup setup) {
-  std::printf("%s\n%s", write_options_yaml(setup.options).c_str(), describe_setup(setup).c_str());
-}
+void describe(TrainingSetup setup) { print(str(write_options_yaml(setup.options), "\n", describe_setup(setup))); }
 
 void train(TrainingSetup setup, const std::string& resume) {
   const std::string out = setup.options.run.out, final_folder = out + "/final";
   log_lines(describe_setup(setup));
+  const RunLock lock(out);
   Trainer trainer(std::move(setup), resume);
   const bool was_done = trainer.done() && trainer.total_steps() > 0;
   if (was_done && std::filesystem::exists(final_folder)) {

@@ -41,6 +41,7 @@ Plan with_branches(Plan plan, const BranchOptions& options, const BranchDraw& dr
   BT_ASSERT(options.min_lag >= 0 && options.min_lag <= options.max_lag);
   plan.branch_shape = options.shape;
   plan.supervised_tokens = 0;
+  int64_t longest = 1;  // rest of a text behind a place
   for (size_t s = 0; s < plan.sequences.size(); ++s) {
     CounterRng rng(draw.seed, draw.draw, static_cast<uint64_t>(plan.sequences[s].source));
     const uint64_t stream = rng.next_u64();
@@ -50,8 +51,10 @@ Plan with_branches(Plan plan, const BranchOptions& options, const BranchDraw& dr
       const PlanBranch branch{static_cast<int32_t>(s), std::max<int64_t>(1, end - lag), end};
       for (int64_t a = 0; a < options.shape.ahead; ++a) plan.supervised_tokens += predicts(plan, branch, a) ? 1 : 0;
       plan.branches.push_back(branch);
+      longest = std::max(longest, plan.sequences[s].end - plan.sequences[s].begin - end);
     }
   }
+  plan.branch_shape.ahead = std::min(options.shape.ahead, longest);
   return plan;
 }
 

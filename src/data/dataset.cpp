@@ -5,6 +5,7 @@
 #include "bt/core/error.h"
 #include "bt/core/files.h"
 #include "bt/core/strings.h"
+#include "bt/text/calculator.h"
 #include "bt/text/json_lines.h"
 
 namespace bt {
@@ -42,7 +43,8 @@ int64_t supervised_count(const Example& example) {
 // Tokens [begin, end) as an example of their own.
 Example piece(const Example& example, int64_t begin, int64_t end) {
   Example out{.prompt_length = std::clamp<int64_t>(example.prompt_length - begin, 0, end - begin),
-              .source = example.source};
+              .source = example.source,
+              .begin = begin};
   out.ids.assign(example.ids.begin() + begin, example.ids.begin() + end);
   out.supervised.assign(example.supervised.begin() + begin, example.supervised.begin() + end);
   if (!out.supervised.empty()) out.supervised.front() = 0;
@@ -90,20 +92,6 @@ void add_example(Dataset& dataset, Example example, const DatasetSpec& spec, con
 }
 
 }  // namespace
-
-std::string without_calculator(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const size_t open = text.find("<<");
-    const size_t close = open == std::string_view::npos ? open : text.find(">>", open);
-    const bool annotation =
-        close != std::string_view::npos && text.substr(open, close - open).find('\n') == std::string_view::npos;
-    if (open == std::string_view::npos) return out.append(text);
-    out += text.substr(0, annotation ? open : open + 2);
-    text.remove_prefix(annotation ? close + 2 : open + 2);
-  }
-  return out;
-}
 
 ExampleMaker::ExampleMaker(const DatasetSpec& spec, const Tokenizer& tokenizer)
     : spec_(spec),

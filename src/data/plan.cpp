@@ -55,7 +55,7 @@ void append_sequence(Plan& plan, const Example& example, int64_t index) {
   plan.sequences.push_back({.begin = begin,
                             .end = plan.tokens(),
                             .prompt_length = example.prompt_length,
-                            .source = example.source,
+                            .source = example.key(),
                             .example = index});
 }
 

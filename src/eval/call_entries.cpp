@@ -44,12 +44,13 @@ void KeptEntries::edited(const Events& events, const Edit& edit) {
   for (int64_t y = 0; y < before_YEWC.size(0); ++y) {
     for (int64_t e = 0; e < before_YEWC.size(1); ++e) {
       const Slots slots(kind_YEW[y][e], position_YEW[y][e]);
-      CallEntries call{.text = source_E[e].item<int64_t>(), .call = ordinal_E[e].item<int64_t>()};
+      CallEntries call;
       call.before_FC = features_FC(before_YEWC[y][e], slots, rows_);
       call.after_FC = features_FC(after_YEWC[y][e], slots, rows_);
       for (int64_t f = 0; f < rows_; ++f) call.is_present_F.push_back(f < static_cast<int64_t>(slots.recent.size()));
       call.is_present_F.push_back(!slots.recalled.empty());
-      by_layer_[static_cast<size_t>(events.layer_begin + y)].push_back(std::move(call));
+      const std::pair place{source_E[e].item<int64_t>(), ordinal_E[e].item<int64_t>()};
+      by_layer_[static_cast<size_t>(events.layer_begin + y)].insert_or_assign(place, std::move(call));
     }
   }
 }

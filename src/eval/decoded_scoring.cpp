@@ -45,7 +45,7 @@ std::vector<TextScore> decoded_scores(const InferenceModel& model, const std::ve
   };
   // No end tokens: a text goes on behind one.
   Decoding engine(model.decoder(), model.method(), model.boundaries, model.trigger, {},
-                  {.slots = slots, .capacity = capacity_for(model, requests)}, given);
+                  {.slots = slots, .capacity = capacity_for(model, requests), .joins_at_once = true}, given);
   for (size_t next = 0; next < requests.size() || !engine.idle();) {
     std::vector<DecodingRequest> admitted;
     for (int64_t free = engine.free_slots(); free > 0 && next < requests.size(); ++next) {

@@ -22,11 +22,11 @@ void check_method(const InferenceModel& model) {
               .found = model.method() == nullptr ? "no method" : std::string(model.method()->name())});
 }
 
-std::vector<int64_t> calls_of_texts(const std::vector<CallEntries>& entries, size_t texts) {
+std::vector<int64_t> calls_of_texts(const CallsOfLayer& entries, size_t texts) {
   std::vector<int64_t> calls(texts);
-  for (const CallEntries& one : entries) {
-    int64_t& count = calls[static_cast<size_t>(one.text)];
-    count = std::max(count, one.call + 1);
+  for (const auto& [place, one] : entries) {
+    int64_t& count = calls[static_cast<size_t>(place.first)];
+    count = std::max(count, place.second + 1);
   }
   return calls;
 }
@@ -65,16 +65,17 @@ struct Labelled {
   std::vector<int64_t> folds;
 };
 
-Labelled labelled(const std::vector<CallEntries>& entries, const std::vector<ProbeText>& texts, const std::string& name,
+Labelled labelled(const CallsOfLayer& entries, const std::vector<ProbeText>& texts, const std::string& name,
                   int64_t f) {
   Labelled out;
-  for (const CallEntries& one : entries) {
-    const auto* label = label_of(texts[static_cast<size_t>(one.text)], name, one.call);
+  for (const auto& [place, one] : entries) {
+    const auto [text, call] = place;
+    const auto* label = label_of(texts[static_cast<size_t>(text)], name, call);
     if (label == nullptr || !label->has_value() || !one.is_present_F[static_cast<size_t>(f)]) continue;
     out.before.push_back(one.before_FC[f]);
     out.after.push_back(one.after_FC[f]);
     out.labels.push_back(**label);
-    out.folds.push_back(one.text % 2);
+    out.folds.push_back(text % 2);
   }
   return out;
 }
@@ -108,7 +109,7 @@ std::vector<Probe> probe(InferenceModel& model, const std::vector<ProbeText>& te
   score(model, requests, options.batch_size);
   std::vector<Probe> probes;
   for (size_t layer = 0; layer < kept->by_layer().size(); ++layer) {
-    const std::vector<CallEntries>& entries = kept->by_layer()[layer];
+    const CallsOfLayer& entries = kept->by_layer()[layer];
     if (layer == 0) check_labels(texts, calls_of_texts(entries, texts.size()));
     for (const std::string& name : label_names(texts)) {
       for (int64_t f = 0; f <= options.rows; ++f) {

@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "bt/core/error.h"
+#include "bt/core/log.h"
 #include "bt/core/strings.h"
 #include "bt/runtime/method_plan.h"
 #include "bt/runtime/teacher_forced.h"
@@ -35,6 +36,13 @@ void check_request(const InferenceModel& model, const ScoreRequest& request, siz
                    .expected = str("0 to ", model.boundaries.vocab_size() - 1),
                    .found = str(id)});
   }
+}
+
+void warn_beyond_context(const InferenceModel& model, const std::vector<ScoreRequest>& requests) {
+  const int64_t context = model.decoder().config.max_position;
+  const auto is_beyond = [&](const ScoreRequest& one) { return static_cast<int64_t>(one.ids.size()) > context; };
+  const auto beyond = std::count_if(requests.begin(), requests.end(), is_beyond);
+  if (beyond > 0) log::warning(str(beyond, " texts are longer than the model's context of ", context, " tokens"));
 }
 
 Example make_example(const ScoreRequest& request, size_t number) {
@@ -123,6 +131,7 @@ std::vector<TextScore> score(const InferenceModel& model, const std::vector<Scor
                              int64_t batch_size) {
   at::NoGradGuard no_grad;
   for (size_t i = 0; i < requests.size(); ++i) check_request(model, requests[i], i);
+  warn_beyond_context(model, requests);
   if (is_gated(model.method())) return gated_scores(model, requests, batch_size);
   return scores_of(model, model.method(), requests, batch_size);
 }

@@ -13,12 +13,10 @@
 namespace bt {
 namespace {
 
-// cos and sin per position 0 … max_position - 1.
-Rotary angle_table(const ModelConfig& model, int64_t head_dim, const c10::TensorOptions& options) {
-  ModelConfig shape = model;
-  shape.head_dim = head_dim;
-  const at::Tensor positions = at::arange(model.max_position, c10::TensorOptions(at::kLong).device(options.device()));
-  return rotary(shape, positions, options.dtype().toScalarType());
+// For heads of another size than the model's.
+at::Tensor frequencies(ModelConfig model, int64_t head_dim, const c10::TensorOptions& options) {
+  model.head_dim = head_dim;
+  return rotary_frequencies(model, options.device(), options.dtype().toScalarType());
 }
 
 at::Tensor rotary_layers(const ModelConfig& model, const c10::TensorOptions& options) {
@@ -38,9 +36,9 @@ class BtProcessor final : public Method, public Rewrite {
         store_(processor_parameters(options, context.model), context.options, context.trainable) {
     store_.initialise(context.seed);
     scale_L2_ = at::ones({model_.layers, 2}, context.measured());
-    if (options_.processor_rope) angles_ = angle_table(model_, options_.width / options_.heads, context.options);
+    if (options_.processor_rope) frequency_F_ = frequencies(model_, options_.width / options_.heads, context.options);
     if (options_.key_frame == "unrotated") {
-      key_angles_ = angle_table(model_, model_.head_dim, context.options);
+      key_frequency_F_ = frequencies(model_, model_.head_dim, context.options);
       rotary_L_ = rotary_layers(model_, context.options);
     }
   }
@@ -83,7 +81,7 @@ class BtProcessor final : public Method, public Rewrite {
     at::Tensor u = (halves(events.u_YEWC) / scale).to(type).view(events.u_YEWC.sizes());
     u = turned_keys(u, events, /*inverse=*/true);
     const at::Tensor delta =
-        turned_keys(processor_block(options_, weights, events, u, angles_), events, /*inverse=*/false);
+        turned_keys(processor_block(options_, weights, events, u, frequency_F_), events, /*inverse=*/false);
     Edit edit{(halves(delta) * scale).view(delta.sizes()), gates(weights.gate), {}};
     if (options_.calls == "always") return edit;
     const LearnedCall call = learned_call(events, u, weights.call_weight_YC, weights.call_bias_Y1, options_.call_cost);
@@ -105,10 +103,9 @@ class BtProcessor final : public Method, public Rewrite {
   // The keys' half rotated by their positions, or back: the identity with key_frame "rotated", and in layers whose keys
   // are never rotated.
   at::Tensor turned_keys(const at::Tensor& x_YEWC, const Events& events, bool inverse) const {
-    if (!key_angles_.cos.defined()) return x_YEWC;
+    if (!key_frequency_F_.defined()) return x_YEWC;
     const auto halves = x_YEWC.chunk(2, -1);
-    const at::Tensor position = events.position_YEW.flatten();
-    const Rotary here{key_angles_.cos.index_select(0, position), key_angles_.sin.index_select(0, position)};
+    const Rotary here = rotary(key_frequency_F_, events.position_YEW.flatten(), x_YEWC.scalar_type());
     const at::Tensor keys = rotate(halves[0].reshape({-1, model_.kv_heads, model_.head_dim}), here, inverse);
     const at::Tensor turned_YEWC = at::cat({keys.view(halves[0].sizes()), halves[1]}, -1);
     if (!rotary_L_.defined()) return turned_YEWC;
@@ -121,8 +118,8 @@ class BtProcessor final : public Method, public Rewrite {
   ModelConfig model_;
   ParameterStore store_;
   at::Tensor scale_L2_;
-  Rotary angles_, key_angles_;
-  at::Tensor rotary_L_;  // bool; undefined where every layer rotates
+  at::Tensor frequency_F_, key_frequency_F_;  // undefined where nothing is rotated
+  at::Tensor rotary_L_;                       // bool; undefined where every layer rotates
 };
 
 }  // namespace

@@ -50,16 +50,17 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 
 // Attention alone needs the events apart; all else takes their entries one by one, n_YMP packed.
 at::Tensor self_attention(const BtOptions& options, const ProcessorWeights& weights, const Events& events,
-                          const PackedSlots& slots, const at::Tensor& n_YMP, const Rotary& angles) {
+                          const PackedSlots& slots, const at::Tensor& n_YMP, const at::Tensor& frequency_F) {
   const int64_t layers = n_YMP.size(0), packed = layers * n_YMP.size(1), slots_count = events.kind_YEW[0].numel();
   const int64_t entries = events.kind_YEW.size(2), batch = layers * slots_count / entries;
   const int64_t heads = options.heads, width = options.width / heads;
   const auto qkv = project(n_YMP, weights.w_qkv).view({packed, 3 * heads, width}).split(heads, 1);
-  const auto turn = [&](const at::Tensor& x) {
-    if (!angles.cos.defined()) return x;
+  Rotary angles;
+  if (frequency_F.defined()) {
     const at::Tensor position = slots.pack(events.position_YEW.view({layers, slots_count})).flatten();
-    return rotate(x, {angles.cos.index_select(0, position), angles.sin.index_select(0, position)});
-  };
+    angles = rotary(frequency_F, position, n_YMP.scalar_type());
+  }
+  const auto turn = [&](const at::Tensor& x) { return frequency_F.defined() ? rotate(x, angles) : x; };
   const auto heads_first = [&](const at::Tensor& x) {
     return slots.unpack(x.contiguous().view({layers, packed / layers, options.width}))
         .view({batch, entries, heads, width})
@@ -158,7 +159,7 @@ ProcessorWeights processor_weights(const BtOptions& options, at::TensorList para
 }
 
 at::Tensor processor_block(const BtOptions& options, const ProcessorWeights& weights, const Events& events,
-                           const at::Tensor& u_YEWC, const Rotary& angles) {
+                           const at::Tensor& u_YEWC, const at::Tensor& frequency_F) {
   const int64_t layers = u_YEWC.size(0), events_count = u_YEWC.size(1), entries = u_YEWC.size(2),
                 tokens = events_count * entries;
   if (tokens == 0) return at::zeros_like(u_YEWC);
@@ -169,7 +170,7 @@ at::Tensor processor_block(const BtOptions& options, const ProcessorWeights& wei
         slots.pack((events.kind_YEW == static_cast<int64_t>(RowKind::recalled)).view({layers, tokens, 1}));
     h = h + at::where(recalled, weights.kind.narrow(1, 1, 1), weights.kind.narrow(1, 0, 1));
   }
-  h = h + project(self_attention(options, weights, events, slots, normalise(h, weights.attention_norm), angles),
+  h = h + project(self_attention(options, weights, events, slots, normalise(h, weights.attention_norm), frequency_F),
                   weights.w_o);
   const auto gate_up = project(normalise(h, weights.mlp_norm), weights.w_gate_up).chunk(2, -1);
   h = h + project(gated_activation(Activation::silu, gate_up[0], gate_up[1]), weights.w_down);

@@ -36,8 +36,8 @@ class Rollout final : public Method, public Append {
 
   void start_from(const Decoder& backbone) override {
     at::NoGradGuard no_grad;
-    const at::Tensor size =
-        backbone.embedding.square().mean(at::kDouble) / backbone.final_norm.square().mean(at::kDouble);
+    const at::Tensor norm_K = backbone.final_norm + backbone.config.norm.weight_offset;
+    const at::Tensor size = backbone.embedding.square().mean(at::kDouble) / norm_K.square().mean(at::kDouble);
     store_.master(kScale).copy_(size.sqrt() * embedding_scale(backbone));
     store_.refresh();
   }

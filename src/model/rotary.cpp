@@ -105,11 +105,17 @@ struct RotateBoth : torch::autograd::Function<RotateBoth> {
 
 }  // namespace
 
-Rotary rotary(const ModelConfig& config, const at::Tensor& position_N, at::ScalarType dtype) {
-  const at::ScalarType type = dtype == at::kDouble ? at::kDouble : at::kFloat;
-  const at::Tensor frequency = frequencies(config, type).to(position_N.device(), /*non_blocking=*/true);
-  const at::Tensor angle = position_N.to(type).unsqueeze(1) * frequency;
+at::Tensor rotary_frequencies(const ModelConfig& config, at::Device device, at::ScalarType dtype) {
+  return frequencies(config, dtype == at::kDouble ? at::kDouble : at::kFloat).to(device, /*non_blocking=*/true);
+}
+
+Rotary rotary(const at::Tensor& frequency_F, const at::Tensor& position_N, at::ScalarType dtype) {
+  const at::Tensor angle = position_N.to(frequency_F.scalar_type()).unsqueeze(1) * frequency_F;
   return {angle.cos().to(dtype), angle.sin().to(dtype)};
+}
+
+Rotary rotary(const ModelConfig& config, const at::Tensor& position_N, at::ScalarType dtype) {
+  return rotary(rotary_frequencies(config, position_N.device(), dtype), position_N, dtype);
 }
 
 void check_length(const ModelConfig& config, int64_t positions) {

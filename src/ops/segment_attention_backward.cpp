@@ -27,7 +27,8 @@ Gradients composed(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const
                    v = v_BGTD.to(type).reshape({batch * groups, rows, width});
   at::Tensor d_score = at::_softmax_backward_data(at::bmm(d_out, v.transpose(1, 2)), p, -1, type);
   if (spec.softcap > 0) {
-    const at::Tensor capped = (scores / spec.softcap).view_as(d_score).masked_fill(p == 0, 0);
+    // A query that sees nothing has probabilities, and hidden scores whose squares fp32 cannot hold.
+    const at::Tensor capped = (scores / spec.softcap).view_as(d_score).clamp(-1, 1);
     d_score = d_score * (1 - capped.square());
   }
   const at::Tensor d_q = at::bmm(d_score, k)

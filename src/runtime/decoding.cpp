@@ -47,6 +47,22 @@ PromptWalk make_walk(int64_t slot, std::vector<int64_t> cuts, int64_t prompt, in
   return walk;
 }
 
+void check(const DecodingRequest& request, const Decoding::State& state) {
+  const auto prompt = static_cast<int64_t>(request.prompt.size());
+  if (prompt == 0)
+    fail_usage(
+        {.what = "the prompt has no tokens", .where = str("request ", request.id), .expected = "at least one token"});
+  const int64_t capacity = state.cache.capacity();
+  if (prompt > capacity || request.max_new_tokens > capacity - prompt) {
+    fail_usage({.what = "prompt and answer do not fit into the cache",
+                .where = str("request ", request.id),
+                .expected = str("at most ", capacity, " tokens"),
+                .found = str(prompt, " + ", request.max_new_tokens),
+                .next_step = "shorten the prompt or lower the number of new tokens"});
+  }
+  check_length(state.decoder.config, prompt + request.max_new_tokens);
+}
+
 }  // namespace
 
 ChooseTokens sampler(const SamplingOptions& options) {
@@ -89,21 +105,11 @@ void Decoding::release(int64_t slot) {
 void Decoding::admit(const std::vector<DecodingRequest>& requests) {
   at::NoGradGuard no_grad;
   State& state = *state_;
+  for (const DecodingRequest& request : requests) check(request, state);
   std::vector<PromptWalk> walks;
   int64_t at = 0;
   for (const DecodingRequest& request : requests) {
     const int64_t prompt = static_cast<int64_t>(request.prompt.size());
-    if (prompt == 0)
-      fail_usage(
-          {.what = "the prompt has no tokens", .where = str("request ", request.id), .expected = "at least one token"});
-    if (prompt + request.max_new_tokens > state.cache.capacity()) {
-      fail_usage({.what = "prompt and answer do not fit into the cache",
-                  .where = str("request ", request.id),
-                  .expected = str("at most ", state.cache.capacity(), " tokens"),
-                  .found = str(prompt, " + ", request.max_new_tokens),
-                  .next_step = "shorten the prompt or lower the number of new tokens"});
-    }
-    check_length(state.decoder.config, prompt + request.max_new_tokens);
     while (at < static_cast<int64_t>(state.slots.size()) && state.slots[static_cast<size_t>(at)].live) ++at;
     BT_ASSERT(at < static_cast<int64_t>(state.slots.size()));
     release(at);

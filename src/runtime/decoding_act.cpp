@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "boundary_event.h"
+#include "bt/core/error.h"
+#include "bt/core/strings.h"
 #include "bt/runtime/method_plan.h"
 #include "decoding_state.h"
 
@@ -21,7 +23,7 @@ std::vector<SlotEvent> events_at(const Decoding::State& state, const std::vector
                       .step_tokens = step,
                       .voters = voters,
                       .ring_begin = (slot.step_tokens - voters) % state.ring,
-                      .source = static_cast<int64_t>(slot.request.id),
+                      .source = slot.request.source.value_or(static_cast<int64_t>(slot.request.id)),
                       .ordinal = slot.events});
   }
   return events;
@@ -166,10 +168,23 @@ Decoding::State::State(const Decoder& decoder_in, const Method* method_in, const
   logits_BV = at::zeros({shape.slots, decoder.head.size(0)}, options);
   const ParameterStore* store = method != nullptr ? method->parameters() : nullptr;
   if (store != nullptr) parameters = store->stacked();
+  if (effects.append != nullptr && !shape.joins_at_once) joining = effects.append->joining();
   if (effects.append != nullptr && effects.append->kind() == AppendKind::known) latents_MC = known_latents(*this);
   const bool fixed = shape.fixed_steps || decoder.embedding.is_cuda();
   if (fixed && effects.steer == nullptr && !keeps_hidden(method)) token_step.emplace(decoder, cache, kept, logits_BV);
   if (fixed && fits_event_step(*this)) event_step.emplace(decoder, cache, kept, *effects.rewrite, parameters);
+}
+
+void Decoding::State::check_room(int64_t slot, int64_t rows_added) const {
+  for (const std::vector<int64_t>& lengths : rows) {
+    const int64_t length = lengths[static_cast<size_t>(slot)];
+    if (length + rows_added <= cache.capacity()) continue;
+    fail_usage({.what = "the cache has no room for what the method has added",
+                .where = str("request ", slots[static_cast<size_t>(slot)].request.id),
+                .expected = str("at most ", cache.capacity(), " rows"),
+                .found = str(length, " + ", rows_added),
+                .next_step = "give DecodingShape::capacity room for the rows of every call"});
+  }
 }
 
 int64_t Decoding::State::longest(LayerRange layers, const std::vector<int64_t>& at_slots) const {

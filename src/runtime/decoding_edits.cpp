@@ -16,6 +16,8 @@ void rewrite(Decoding::State& state, const std::vector<int64_t>& slots, const at
 void append_rows(Decoding::State& state, const std::vector<int64_t>& slots, const at::Tensor& slot_E,
                  const Edited& edited) {
   const at::Tensor real_YEW = edited.rows_YEW >= 0, count_YE = real_YEW.sum(2).cpu();
+  for (size_t e = 0; e < slots.size(); ++e)
+    state.check_room(slots[e], count_YE.select(1, static_cast<int64_t>(e)).max().item<int64_t>());
   for (int64_t layer = 0; layer < state.cache.layers(); ++layer) {
     std::vector<int64_t>& appended = state.appended[static_cast<size_t>(layer)];
     std::vector<int64_t> begin;

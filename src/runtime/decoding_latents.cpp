@@ -70,7 +70,7 @@ void Decoding::State::append_latents(const std::vector<int64_t>& at_slots) {
   const Append& append = *effects.append;
   if (append.kind() == AppendKind::recurrent) return roll_out(at_slots);
   if (append.kind() == AppendKind::known) return feed_latents(at_slots);
-  if (append.joining().asynchronous) {
+  if (joining.asynchronous) {
     join(pending_of(*this, at_slots));  // one boundary after the other
     for (const int64_t at : at_slots) slots[static_cast<size_t>(at)].pending = start(*this, at);
     return;
@@ -95,11 +95,11 @@ void Decoding::State::roll_out(const std::vector<int64_t>& at_slots) {
 }
 
 void Decoding::State::join_latents() {
-  if (effects.append == nullptr || !effects.append->joining().asynchronous) return;
+  if (!joining.asynchronous) return;
   std::vector<int64_t> due;
   for (size_t at = 0; at < slots.size(); ++at) {
     const Slot& slot = slots[at];
-    if (slot.live && slot.pending && is_due(slot, effects.append->joining())) due.push_back(static_cast<int64_t>(at));
+    if (slot.live && slot.pending && is_due(slot, joining)) due.push_back(static_cast<int64_t>(at));
   }
   join(due);
 }

@@ -81,6 +81,7 @@ struct Decoding::State {
   std::vector<at::Tensor> parameters;   // stacked, without gradient
   std::optional<TokenStep> token_step;  // used where defined
   std::optional<EventStep> event_step;  // likewise
+  Joining joining;                      // when latents from the cache enter
   at::Tensor latents_MC;                // of an appending method; where they come from the cache, those of this event
 
   State(const Decoder& decoder_in, const Method* method_in, const BoundaryTable& table_in,
@@ -102,6 +103,8 @@ struct Decoding::State {
   // The latents of a boundary: fed at once, or computed beside decoding until join_latents() feeds them.
   void append_latents(const std::vector<int64_t>& at_slots);
   void join_latents();
+  // ExitCode::usage unless the cache has room for `rows_added` more rows of the slot, in every layer.
+  void check_room(int64_t slot, int64_t rows_added) const;
   int64_t longest(LayerRange layers, const std::vector<int64_t>& at_slots) const;  // rows
   bool are_all(const std::vector<int64_t>& at_slots) const;                        // every slot, in order
 

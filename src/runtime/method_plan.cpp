@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bt/core/checked.h"
 #include "bt/data/splice.h"
 #include "steered_tokens.h"
 
@@ -55,6 +56,17 @@ int64_t rows_per_call(const Method* method) {
   const Effects effects = method != nullptr ? method->effects() : Effects{};
   if (effects.append != nullptr) return effects.append->count();
   return effects.append_rows != nullptr ? effects.append_rows->row_capacity() : 0;
+}
+
+int64_t most_added_rows(const Method* method, const TriggerOptions& trigger, int64_t prompt_tokens,
+                        int64_t new_tokens) {
+  const int64_t rows = rows_per_call(method);
+  if (rows == 0) return 0;
+  int64_t calls = new_tokens + 1 + (trigger.inside_prompt ? prompt_tokens : 0);
+  if (trigger.kind == "none") calls = 1;
+  if (trigger.kind == "every_n") calls = calls / trigger.every_n + 2;
+  if (trigger.max_calls > 0) calls = std::min(calls, trigger.max_calls);
+  return checked_mul(calls, rows, "cache rows that a method adds");
 }
 
 bool appends_recurrently(const Method* method) {

@@ -74,7 +74,7 @@ void measure_live(const Decoder& decoder, const Method* method, const BoundaryTa
     for (const LogitRow& row : rows) ids.push_back(given(row));
     return ids;
   };
-  DecodingShape shape{.slots = static_cast<int64_t>(end - begin), .capacity = 0};
+  DecodingShape shape{.slots = static_cast<int64_t>(end - begin), .capacity = 0, .joins_at_once = true};
   std::vector<DecodingRequest> requests;
   for (size_t i = begin; i < end; ++i) {
     const Example& text = texts[i];
@@ -85,9 +85,9 @@ void measure_live(const Decoder& decoder, const Method* method, const BoundaryTa
                   .expected = "precomputed",
                   .found = "live"});
     }
-    shape.capacity = std::max(shape.capacity, length + (response + 1) * rows_per_call(method));
+    shape.capacity = std::max(shape.capacity, length + most_added_rows(method, trigger, text.prompt_length, response));
     if (response == 0) continue;
-    requests.push_back({i, {text.ids.begin(), text.ids.begin() + text.prompt_length}, response});
+    requests.push_back({i, {text.ids.begin(), text.ids.begin() + text.prompt_length}, response, text.key()});
   }
   Decoding engine(decoder, method, table, trigger, eos_ids, shape, forced);
   engine.admit(requests);

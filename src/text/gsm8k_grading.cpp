@@ -1,5 +1,6 @@
 #include "bt/text/gsm8k_grading.h"
 
+#include "bt/text/calculator.h"
 #include "bt/text/math_normalisation.h"
 #include "bt/text/numbers.h"
 #include "bt/text/pattern.h"
@@ -19,19 +20,6 @@ std::string without_ignored(std::string_view text) {
   std::string out(text);
   for (const Pattern& pattern : kIgnored) out = pattern.replace_all(out, "");
   return out;
-}
-
-// "3+4=<<3+4=7>>7" -> "3+4=7": runs are trained with and without GSM8K's annotations.
-std::string without_calculator(std::string_view text) {
-  std::string out;
-  size_t copied = 0;
-  for (size_t begin; (begin = text.find("<<", copied)) != std::string_view::npos;) {
-    const size_t end = text.find(">>", begin);
-    if (end == std::string_view::npos) break;
-    out += text.substr(copied, begin - copied);
-    copied = end + 2;
-  }
-  return out.append(text.substr(copied));
 }
 
 std::string ascii_lower(std::string text) {

@@ -1,5 +1,7 @@
 #include "bt/train/checkpoint.h"
 
+#include <filesystem>
+
 #include "bt/core/error.h"
 #include "bt/core/files.h"
 #include "bt/core/strings.h"
@@ -14,6 +16,10 @@ constexpr const char* kParameters = "parameters.safetensors";
 constexpr const char* kOptimiser = "optimizer.safetensors";
 constexpr const char* kState = "state.json";
 constexpr const char* kConfig = "config.resolved.yaml";
+
+std::vector<ConfigDifference> differences_from(const std::string& path, const std::string& resolved_config) {
+  return config_differences(parse_yaml(read_file(path), path), parse_yaml(resolved_config, "this run"));
+}
 
 }  // namespace
 
@@ -89,10 +95,15 @@ TrainState load_checkpoint(const std::string& path, const TrainTensors& tensors)
   return state;
 }
 
+bool has_same_config(const std::string& run_folder, const std::string& resolved_config) {
+  const std::string path = run_folder + "/" + kConfig;
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored) && differences_from(path, resolved_config).empty();
+}
+
 void check_same_config(const std::string& checkpoint, const std::string& resolved_config) {
   const std::string path = checkpoint + "/" + kConfig;
-  const auto differences =
-      config_differences(parse_yaml(read_file(path), path), parse_yaml(resolved_config, "this run"));
+  const std::vector<ConfigDifference> differences = differences_from(path, resolved_config);
   if (differences.empty()) return;
   std::vector<std::string> lines;
   for (const ConfigDifference& difference : differences) {

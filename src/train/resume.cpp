@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <filesystem>
+#include <string_view>
 
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
@@ -9,6 +11,12 @@
 namespace bt {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kReplacedFolders[] = {"/checkpoints", "/final", "/best"};
+
+}  // namespace
 
 std::optional<std::string> find_resume_checkpoint(const std::string& resume, const std::string& run_folder) {
   if (resume == "none") return std::nullopt;
@@ -27,16 +35,40 @@ std::optional<std::string> find_resume_checkpoint(const std::string& resume, con
                  .next_step = "use --resume auto to go on in run.out, or --resume none to start anew"});
 }
 
-void clear_run_folder(const std::string& run_folder, bool may_replace) {
-  for (const char* name : {"/checkpoints", "/final"}) {
-    const std::string left = run_folder + name;
-    if (may_replace || !fs::exists(left) || fs::is_empty(left)) continue;
-    fail_usage({.what = "run.out holds another run, and no checkpoint of it is whole",
-                .where = left,
-                .next_step = "choose another run.out, or replace what is there with --resume none"});
+void check_model_outside(const std::string& run_folder, const std::string& model_folder) {
+  if (model_folder.empty()) return;
+  const fs::path model = fs::weakly_canonical(model_folder);
+  for (const char* name : kReplacedFolders) {
+    const fs::path replaced = fs::weakly_canonical(run_folder + name);
+    if (std::mismatch(replaced.begin(), replaced.end(), model.begin(), model.end()).first != replaced.end()) continue;
+    fail_usage({.what = "the run would replace the model that it starts from",
+                .where = "model.path",
+                .found = model_folder,
+                .next_step = "choose another run.out"});
   }
-  for (const char* name : {"/checkpoints", "/final", "/best"}) remove_folder(run_folder + name);
+}
+
+bool is_checkpoint_of(const std::string& run_folder, const std::string& checkpoint) {
+  return fs::weakly_canonical(checkpoint).parent_path() == fs::weakly_canonical(run_folder + "/checkpoints");
+}
+
+void clear_run_folder(const std::string& run_folder, Replace replace) {
+  for (const char* name : {"/checkpoints", "/final", "/best", "/metrics.jsonl"}) {
+    const std::string left = run_folder + name;
+    const bool is_result = name == std::string_view("/checkpoints") || name == std::string_view("/final");
+    if (replace == Replace::anything || (replace == Replace::unfinished && !is_result)) continue;
+    if (!fs::exists(left) || fs::is_empty(left)) continue;
+    fail_usage({.what = "run.out holds another run",
+                .where = left,
+                .found = "no whole checkpoint of it that this command would go on from",
+                .next_step = "choose another run.out, go on there with --resume auto if it has a whole checkpoint, or "
+                             "replace what is there with --resume none"});
+  }
+  for (const char* name : kReplacedFolders) remove_folder(run_folder + name);
   make_folder(run_folder);
+  for (const fs::directory_entry& entry : fs::directory_iterator(run_folder)) {  // TensorBoard would show both runs
+    if (entry.path().filename().string().starts_with("events.out.tfevents.")) fs::remove(entry.path());
+  }
 }
 
 void remove_later_checkpoints(const std::string& run_folder, int64_t step) {

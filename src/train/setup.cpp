@@ -34,6 +34,14 @@ void check_ids(const Dataset& data, int64_t vocab_size) {
   }
 }
 
+void warn_beyond_context(const Dataset& data, int64_t context) {
+  const auto is_beyond = [&](const Example& one) { return static_cast<int64_t>(one.ids.size()) > context; };
+  const auto beyond = std::count_if(data.examples.begin(), data.examples.end(), is_beyond);
+  if (beyond == 0) return;
+  log::warning(str(beyond, " of ", data.examples.size(), " examples are longer than the model's context of ", context,
+                   " tokens; data.max_tokens limits them"));
+}
+
 Backbone open_backbone(const ExperimentOptions& options, const ModelConfig& config, c10::TensorOptions tensors,
                        bool trainable) {
   if (options.model.from_scratch())
@@ -97,6 +105,7 @@ TrainingSetup open_parts(ExperimentOptions experiment, at::Device device) {
   }
   for (const Dataset* data : {&setup.train, &setup.validation, &setup.positive, &setup.negative})
     check_ids(*data, config.vocab_size);
+  for (const Dataset* data : {&setup.train, &setup.validation}) warn_beyond_context(*data, config.max_position);
   setup.backbone = open_backbone(options, config, tensor_options, setup.trains_backbone());
   if (const std::string notice = attention_notice(setup.decoder()); !notice.empty()) log::warning(notice);
   return setup;

@@ -5,11 +5,11 @@
 namespace bt {
 namespace {
 
-volatile std::sig_atomic_t g_requested = 0;
+volatile std::sig_atomic_t g_requested = 0;  // the signal's number
 
 extern "C" void request_stop(int number) {
   if (g_requested != 0) _exit(128 + number);
-  g_requested = 1;
+  g_requested = number;
 }
 
 }  // namespace
@@ -29,6 +29,6 @@ StopSignal::~StopSignal() {
   sigaction(SIGTERM, &terminate_before_, nullptr);
 }
 
-bool StopSignal::requested() const { return g_requested != 0; }
+int StopSignal::number() const { return g_requested; }
 
 }  // namespace bt

@@ -44,6 +44,13 @@ int64_t steps_to_make(const TrainingSetup& setup) {
   return setup.options.train.total_steps(static_cast<int64_t>(setup.train.examples.size()));
 }
 
+// A curriculum begins without latents.
+bool acts_from_the_start(const Method* method) {
+  if (method == nullptr || !method->effects().any()) return false;
+  const Append* append = method->effects().append;
+  return append == nullptr || append->curriculum().stage_steps == 0;
+}
+
 std::vector<Example> first_examples(const Dataset& data, size_t count) {
   const auto end = data.examples.begin() + static_cast<std::ptrdiff_t>(std::min(count, data.examples.size()));
   return {data.examples.begin(), end};
@@ -59,10 +66,15 @@ Trainer::Trainer(TrainingSetup setup, const std::string& resume)
       total_steps_(steps_to_make(setup_)) {
   schedule_ = make_schedule(setup_.options.train, total_steps_);
   const std::string& out = setup_.options.run.out;
+  check_model_outside(out, setup_.options.model.path);
   if (const auto checkpoint = find_resume_checkpoint(resume, out)) {
-    resume_from(*checkpoint);
+    const bool goes_on_here = is_checkpoint_of(out, *checkpoint);
+    if (!goes_on_here) clear_run_folder(out, Replace::nothing);
+    resume_from(*checkpoint, goes_on_here);
   } else {
-    clear_run_folder(out, /*may_replace=*/resume == "none" || total_steps_ == 0);
+    const bool is_same = has_same_config(out, resolved_config_);
+    const Replace own = total_steps_ == 0 ? Replace::anything : Replace::unfinished;
+    clear_run_folder(out, resume == "none" ? Replace::anything : is_same ? own : Replace::nothing);
     start_anew();
   }
   write_file_atomically(out + "/config.resolved.yaml", resolved_config_);
@@ -71,11 +83,12 @@ Trainer::Trainer(TrainingSetup setup, const std::string& resume)
 
 bool Trainer::run() {
   const StopSignal stop;
-  while (!done() && !stop.requested()) {
+  for (bool stopping = stop.requested(); !done() && !stopping;) {
     const StepReport report = step();
     log(report);
     if (due(setup_.options.train.validate_every)) validate_and_keep_best();
-    if (due(setup_.options.checkpoint.every) || stop.requested()) save();
+    stopping = stop.requested();  // asked once, so that what ends the loop is saved
+    if (due(setup_.options.checkpoint.every) || stopping) save();
   }
   progress_.finish_line();
   if (!done()) return false;
@@ -85,6 +98,8 @@ bool Trainer::run() {
 }
 
 void Trainer::log(const StepReport& report) {
+  if (state_.step == 1 && acts_from_the_start(setup_.method.get()) && report.calls_per_text == 0)
+    log::warning("the method was called in no text of the first step; see latent.trigger and latent.rewrite_lag");
   const int64_t memory = peak_memory_bytes(setup_.device());
   const bool is_logged = due(setup_.options.log.every);
   progress_.show({.step = state_.step,
@@ -172,7 +187,7 @@ void Trainer::start_anew() {
   metrics_ = std::make_unique<MetricsLog>(setup_.options.run.out, -1, setup_.options.log.tensorboard);
 }
 
-void Trainer::resume_from(const std::string& checkpoint) {
+void Trainer::resume_from(const std::string& checkpoint, bool goes_on_here) {
   check_same_config(checkpoint, resolved_config_);
   state_ = load_checkpoint(checkpoint, tensors());
   for (ParameterStore* store : setup_.trained()) store->refresh();
@@ -187,7 +202,9 @@ void Trainer::resume_from(const std::string& checkpoint) {
   loader_.seek(cursor_);
   optimiser_.set_steps(state_.optimiser_steps);
   remove_later_checkpoints(setup_.options.run.out, state_.step);
-  metrics_ = std::make_unique<MetricsLog>(setup_.options.run.out, state_.step, setup_.options.log.tensorboard);
+  if (!goes_on_here) state_.best_loss.reset();  // best/ is in the other folder
+  metrics_ = std::make_unique<MetricsLog>(setup_.options.run.out, goes_on_here ? state_.step : -1,
+                                          setup_.options.log.tensorboard);
   log::info(
       str("resumed at step ", state_.step, " of ", total_steps_, " (", state_.tokens, " tokens) from ", checkpoint));
 }

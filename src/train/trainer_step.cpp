@@ -73,8 +73,9 @@ std::string sources_text(const std::vector<std::vector<Example>>& batches) {
        .where = str("step ", step, ", training records ", sources_text(batches)),
        .expected = "finite numbers",
        .found = str("loss ", report.loss, ", gradient norm ", report.grad_norm),
-       .next_step = "lower train.lr, lengthen train.warmup_steps, set train.clip_norm, or train.on_nonfinite: skip; "
-                    "the last checkpoint is intact"});
+       .next_step = "start anew (--resume none, or another run.out) with a lower train.lr, a longer "
+                    "train.warmup_steps, train.clip_norm, or train.on_nonfinite: skip; a checkpoint goes on with its "
+                    "own settings alone"});
 }
 
 }  // namespace

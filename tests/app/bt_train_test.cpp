@@ -159,6 +159,64 @@ TEST_F(BtTrainTest, ASignalSavesEndsWithZeroAndTheRunGoesOn) {
   }
 }
 
+TEST_F(BtTrainTest, GoesOnInAnotherFolderWhereNoOtherRunIs) {
+  const std::string config = path("run.yaml"), whole = path("whole");
+  const std::vector<std::string> common = {config, "train.steps=6", "checkpoint.every=3", "log.tensorboard=false"};
+  const auto with = [&](const std::string& out, const std::string& resume) {
+    std::vector<std::string> arguments = common;
+    arguments.insert(arguments.end(), {"run.out=" + out, "--resume", resume});
+    return run(arguments);
+  };
+  ASSERT_EQ(with(whole, "none"), 0) << output();
+  ASSERT_EQ(with(path("elsewhere"), whole + "/checkpoints/step_3"), 0) << output();
+  EXPECT_THAT(output(), HasSubstr("resumed at step 3"));
+  EXPECT_EQ(read_file(path("elsewhere/final/model.safetensors")), read_file(whole + "/final/model.safetensors"));
+  EXPECT_THAT(read_file(path("elsewhere/metrics.jsonl")), ::testing::Not(HasSubstr("\"step\":3,")));
+  const std::string before = read_file(path("elsewhere/metrics.jsonl"));
+  EXPECT_EQ(with(path("elsewhere"), whole + "/checkpoints/step_3"), 2);
+  EXPECT_THAT(output(), HasSubstr("run.out holds another run"));
+  EXPECT_EQ(read_file(path("elsewhere/metrics.jsonl")), before);
+  EXPECT_TRUE(std::filesystem::exists(path("elsewhere/checkpoints/step_6")));
+}
+
+TEST_F(BtTrainTest, AnotherRunsResultsStay) {
+  const std::string config = path("run.yaml"), out = path("run"), best = out + "/best/model.safetensors";
+  const auto train = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {config, "train.steps=4", "train.validate_every=2", "checkpoint.every=0"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments);
+  };
+  ASSERT_EQ(train({}), 0) << output();
+  std::filesystem::remove_all(out + "/checkpoints");
+  std::filesystem::remove_all(out + "/final");  // as a run leaves it that was killed before its first checkpoint
+  const std::string before = read_file(best);
+  EXPECT_EQ(train({"train.lr=0.5"}), 2);
+  EXPECT_THAT(output(), HasSubstr("run.out holds another run"));
+  EXPECT_EQ(read_file(best), before);
+  const auto evict_on = [&](const std::string& model, const std::string& resume) {
+    write("evict.yaml", common_config() + "model: {path: " + model + "}\nlatent: {method: evict}\n");
+    return run({path("evict.yaml"), "train.steps=0", "--resume", resume});
+  };
+  std::filesystem::copy(out + "/best", path("base"), std::filesystem::copy_options::recursive);
+  EXPECT_EQ(evict_on(path("base"), "auto"), 2) << "a method without steps";
+  EXPECT_THAT(output(), HasSubstr("run.out holds another run"));
+  EXPECT_EQ(evict_on(out + "/best", "none"), 2);
+  EXPECT_THAT(output(), HasSubstr("replace the model that it starts from"));
+  EXPECT_EQ(read_file(best), before);
+  EXPECT_EQ(train({}), 0) << output();
+  EXPECT_EQ(read_file(best), before);
+}
+
+TEST_F(BtTrainTest, OneProcessTrainsInAFolder) {
+  const std::vector<std::string> arguments = {path("run.yaml"), "train.steps=10000", "checkpoint.every=0"};
+  const pid_t child = start(arguments);
+  ASSERT_TRUE(wait_for_metrics(path("run"), 1, child)) << output();
+  EXPECT_EQ(run(arguments), 2);
+  EXPECT_THAT(output(), HasSubstr("another process trains in this folder"));
+  kill(child, SIGKILL);
+  wait(child);
+}
+
 TEST_F(BtTrainTest, DryRunDescribesAndWritesNothing) {
   EXPECT_EQ(run({path("run.yaml"), "--dry-run", "--train.lr=0.5"}), 0) << output();
   EXPECT_THAT(output(), ::testing::AllOf(HasSubstr("lr: 0.5"), HasSubstr("parameters"), HasSubstr("optimiser"),

@@ -40,6 +40,14 @@ TEST(Branches, LeaveOnceAtEveryPlaceWhoseNextTokenIsSupervised) {
   EXPECT_FALSE(predicts(plan, plan.branches.back(), 1)) << "behind the end";
 }
 
+TEST(Branches, AreNoLongerThanTheLongestRestOfAText) {
+  const BranchOptions options{.shape = {.latents = 2, .ahead = 1000}, .places = 100};
+  const Plan plan = branched({text(6, 3), text(9, 5)}, options);
+  EXPECT_EQ(plan.branch_shape.ahead, 4);
+  EXPECT_EQ(plan.supervised_tokens, (3 + 2 + 1) + (4 + 3 + 2 + 1));
+  EXPECT_EQ(branched({text(1, 1)}, options).branch_shape.ahead, 1) << "nowhere to leave";
+}
+
 TEST(Branches, TextsWithoutAPromptAreLeftFromTheirFirstTokenOn) {
   const Plan plan = branched({text(4, 0)}, {.shape = {.latents = 1, .ahead = 1}, .places = 100});
   EXPECT_EQ(joins(plan), (std::vector<int64_t>{1, 2, 3}));

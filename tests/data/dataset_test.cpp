@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <set>
 
 #include "bt/core/error.h"
 #include "bt/core/files.h"
@@ -48,24 +49,21 @@ TEST(Dataset, SplitsLongTexts) {
       bytes());
   ASSERT_EQ(dataset.examples.size(), 3u);
   std::string joined;
+  std::set<int64_t> keys;
   for (const Example& example : dataset.examples) {
     joined += bytes().decode(example.ids);
     EXPECT_EQ(example.supervised.front(), 0) << "nothing is before it";
     EXPECT_EQ(std::count(example.supervised.begin(), example.supervised.end(), 1),
               static_cast<int64_t>(example.ids.size()) - 1);
     EXPECT_EQ(example.source, 0);
+    keys.insert(example.key());
   }
   EXPECT_EQ(joined, "abcdefghij");
+  EXPECT_EQ(keys.size(), 3u) << "pieces of a text draw random numbers of their own";
   EXPECT_THAT(dataset.report.text(), HasSubstr("1 of 1 records, 10 tokens, 7 of them supervised; 1 split"));
   expect_error(ExitCode::usage, HasSubstr("data.prompt"), [&] {
     load_dataset({.files = {file}, .prompt = "Read: ", .response = "{text}", .too_long = "split"}, bytes());
   });
-}
-
-TEST(Calculator, AnnotationsGoAndOtherAnglesStay) {
-  EXPECT_EQ(without_calculator("48/2 = <<48/2=24>>24 a<<b\nc>>d <<x=1>>"), "48/2 = 24 a<<b\nc>>d ");
-  EXPECT_EQ(without_calculator("<<<1>>2<<"), "2<<");
-  EXPECT_EQ(without_calculator(""), "");
 }
 
 TEST(Dataset, OnlyTheResponseAndItsEosCountInTheLoss) {

@@ -89,6 +89,15 @@ TEST(Probe, ReadsWhatWasWrittenOnlyAfterwardsAndWhatStandsThereBefore) {
   }
 }
 
+// The running model is asked first, with the same method and other batches.
+TEST(Probe, CountsEveryCallOnceWhereTheModelDecidesOnThem) {
+  Probed probed;
+  for (int64_t t = 0; t < kTexts; ++t) probed.texts[static_cast<size_t>(t)].labels = {{"third", {str(t % 3)}}};
+  probed.model.trigger = {.kind = "surprise", .live = true, .at_prompt_end = true, .max_calls = 1};
+  const std::vector<Probe> probes = probe(probed.model, probed.texts, {.rows = 3, .batch_size = 7});
+  EXPECT_EQ(find(probes, "third", "-1", 0).calls, kTexts);
+}
+
 TEST(Probe, DoesNotDependOnTheBatch) {
   Probed one, many;
   const auto a = probe(one.model, one.texts, {.batch_size = 1}), b = probe(many.model, many.texts, {.batch_size = 64});

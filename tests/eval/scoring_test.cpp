@@ -64,12 +64,15 @@ TEST(Scoring, EqualsTheLogSoftmaxOfTheTeacherForcedPass) {
 }
 
 TEST(Scoring, AGatedMethodIsScoredAsItDecodes) {
-  const auto scored = [](const std::string& calls, double bias, const TriggerOptions& trigger) {
+  const auto scored = [](const std::string& calls, double bias, const TriggerOptions& trigger,
+                         std::optional<int64_t> join_after = {}) {
     InferenceModel model = random_model();
     auto options = std::make_unique<DcaOptions>();
     options->latents = 3;
     options->deviation = 0.5;
     options->calls = calls;
+    options->asynchronous = join_after.has_value();
+    options->join_after = join_after.value_or(-1);
     testing::add_method(model, "dca", std::move(options), trigger);
     if (calls == "learned") model.method()->parameters()->leaf("gate.bias").detach().fill_(bias);
     return score(model, ragged_texts(model), 2);
@@ -77,6 +80,10 @@ TEST(Scoring, AGatedMethodIsScoredAsItDecodes) {
   const InferenceModel alone = random_model();
   expect_close(scored("learned", 1, {}), scored("always", 0, {}), 1e-9);
   expect_close(scored("learned", -1, {}), score(alone, ragged_texts(alone), 2), 1e-9);
+  for (const int64_t after : {-1, 0, 3}) {
+    EXPECT_EQ(scored("learned", 1, {}, after).front().logprobs, scored("learned", 1, {}).front().logprobs)
+        << "as in training, where latents enter at their boundary";
+  }
   EXPECT_THROW(scored("learned", 1, {.inside_prompt = true}), Error) << "calls inside a prompt whose tokens are scored";
 }
 
@@ -104,7 +111,9 @@ TEST(Scoring, ReadsIdsTextsAndPrompts) {
   EXPECT_EQ(pair.ids, (std::vector<int32_t>{111, 104, 104, 105}));
   EXPECT_EQ(pair.prompt_length, 2);
   for (const char* bad : {R"({})", R"({"ids": []})", R"({"ids": [259]})", R"({"ids": [-1]})", R"({"ids": ["a"]})",
-                          R"({"text": ""})", R"({"text": "hi", "prompt_length": 3})", R"({"text": 1})"}) {
+                          R"({"text": ""})", R"({"text": "hi", "prompt_length": 3})", R"({"text": 1})",
+                          R"({"ids": [104], "text": "h"})", R"({"ids": [104], "prompt": "h"})",
+                          R"({"text": "h", "prompt": "a", "prompt_length": 1})", R"({"text": "h", "prompt": ""})"}) {
     try {
       read(bad);
       ADD_FAILURE() << bad << " was accepted";
@@ -113,6 +122,21 @@ TEST(Scoring, ReadsIdsTextsAndPrompts) {
       EXPECT_NE(std::string(error.what()).find("in.jsonl: object 1"), std::string::npos) << error.what();
     }
   }
+}
+
+TEST(Scoring, SaysWhichOfTextAndPromptIsEmpty) {
+  const InferenceModel model = random_model();  // without BOS
+  const auto problem = [&](const char* line) -> std::string {
+    try {
+      read_score_request(model, Json::parse(line, "test"), "line");
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_NE(problem(R"({"text": "h", "prompt": ""})").find("the prompt is empty"), std::string::npos);
+  EXPECT_NE(problem(R"({"text": ""})").find("a text without tokens"), std::string::npos);
+  EXPECT_NE(problem(R"({"ids": [104], "prompt": "h"})").find("either \"ids\" or \"prompt\""), std::string::npos);
 }
 
 TEST(Scoring, WritesTheLineBackWithItsScore) {

@@ -53,6 +53,15 @@ INSTANTIATE_TEST_SUITE_P(Methods, RewriteMethod,
                          ::testing::Values("bt", "recent_only", "constant_rewrite", "mean_shift", "gist"),
                          [](const ::testing::TestParamInfo<std::string>& one) { return one.param; });
 
+// As the decoder does; the processor's attention sees distances alone.
+TEST(CacheProcessor, ActsPastTheModelsLongestText) {
+  const auto method = tiny_method("bt");
+  const Events near = some_events(3);
+  Events far = near;
+  far.position_YEW = near.position_YEW + 4 * testing::tiny_config(3).max_position;
+  EXPECT_LE(greatest(edit_of(*method, far).delta_YEWC - edit_of(*method, near).delta_YEWC), 1e-9);
+}
+
 // Entries whose keys are 0.5 times and values 4 times as large, measured by calibration, change by as much more.
 TEST(CacheProcessor, CalibrationTakesTheScaleOfEntriesOut) {
   const auto plain = tiny_method("bt"), scaled = tiny_method("bt");

@@ -101,7 +101,13 @@ INSTANTIATE_TEST_SUITE_P(
                       CacheShape{.name = "few_window", .queries = 2, .window = 5},
                       CacheShape{.name = "few_cap", .queries = 4, .groups = 1, .softcap = 0.8},
                       CacheShape{.name = "few_dead_rows", .batch = 5, .queries = 3, .window = 7, .dead_rows = true},
-                      CacheShape{.name = "everything", .batch = 5, .softcap = 1.2, .window = 7, .dead_rows = true}),
+                      CacheShape{.name = "everything", .batch = 5, .softcap = 1.2, .window = 7, .dead_rows = true},
+                      CacheShape{.name = "everything_float",
+                                 .batch = 5,
+                                 .softcap = 1.2,
+                                 .window = 7,
+                                 .dead_rows = true,
+                                 .dtype = at::kFloat}),
     [](const ::testing::TestParamInfo<CacheShape>& one) { return one.param.name; });
 
 TEST(SegmentAttentionOp, TakesNoSequences) {
@@ -182,6 +188,30 @@ INSTANTIATE_TEST_SUITE_P(Types, HalfAttention,
                            return std::string(c10::toString(std::get<0>(one.param))) + "_" +
                                   std::to_string(std::get<1>(one.param));
                          });
+
+TEST(SegmentAttentionOp, FewQueriesRefuseSizesThatDoNotFit) {
+  const CacheProblem good = random_problem({.name = "refused", .queries = 2, .dead_rows = true});
+  attend(good);
+  const auto refuses = [&](const char* what, const std::function<void(CacheProblem&)>& spoil) {
+    CacheProblem bad = good;
+    spoil(bad);
+    EXPECT_THROW(attend(bad), c10::Error) << what;
+  };
+  const auto lengths = [](int64_t first) { return at::tensor({first, int64_t{1}, int64_t{1}}, at::kLong); };
+  refuses("a length above T", [&](CacheProblem& p) { p.kv.length_B = lengths(12); });
+  refuses("more queries than rows", [&](CacheProblem& p) {
+    p.kv.length_B = lengths(1);
+    p.query_length_B = lengths(2);
+  });
+  refuses("a query length below 0", [&](CacheProblem& p) { p.query_length_B = lengths(-1); });
+  refuses("too few query lengths", [](CacheProblem& p) { p.query_length_B = p.query_length_B.narrow(0, 0, 2); });
+  refuses("too few lengths", [](CacheProblem& p) { p.kv.length_B = p.kv.length_B.narrow(0, 0, 2); });
+  refuses("too few positions", [](CacheProblem& p) { p.kv.position_BT = p.kv.position_BT.narrow(1, 0, 10); });
+  refuses("too few alive rows", [](CacheProblem& p) { p.kv.alive_BT = p.kv.alive_BT.narrow(1, 0, 10); });
+  refuses("values of other rows", [](CacheProblem& p) { p.kv.v_BGTD = p.kv.v_BGTD.narrow(2, 0, 10); });
+  refuses("another head width", [](CacheProblem& p) { p.q_BSHD = p.q_BSHD.narrow(3, 0, 5); });
+  refuses("heads that groups do not divide", [](CacheProblem& p) { p.q_BSHD = p.q_BSHD.narrow(2, 0, 3); });
+}
 
 TEST(SegmentAttentionOp, WhatIsNoNumberShows) {
   CacheProblem problem = random_problem({.name = "nan", .batch = 1, .queries = 1});

@@ -65,7 +65,4 @@ class ExampleMaker {
 // ExitCode::bad_file for an unreadable file, a bad line, a missing field, or when no example is left.
 Dataset load_dataset(const DatasetSpec& spec, const Tokenizer& tokenizer);
 
-// The text without GSM8K's calculator annotations: each "<<…>>" within one line.
-std::string without_calculator(std::string_view text);
-
 }  // namespace bt

@@ -14,8 +14,12 @@ struct Example {
   std::vector<int32_t> ids;
   int64_t prompt_length = 0;        // ids before the response
   std::vector<uint8_t> supervised;  // per token: its prediction counts in the loss (token 0 never)
-  int64_t source = 0;               // index in the data set; keys the random numbers of this sequence
+  int64_t source = 0;               // index of the record in the data set
+  int64_t begin = 0;                // first token in the record's text, where that was split
   std::vector<float> uncertainty;   // per token, where the trigger asks a model (bt/runtime/uncertainty.h); else empty
+
+  // Random numbers of this example depend on it: no two of a data set have the same.
+  int64_t key() const { return source | begin << 32; }
 };
 
 // A run of tokens that attends to its parent chain and, causally, to itself.
@@ -31,7 +35,7 @@ struct Segment {
 struct PlanSequence {
   int64_t begin = 0, end = 0;  // packed token range
   int64_t prompt_length = 0;
-  int64_t source = 0;   // Example::source
+  int64_t source = 0;   // Example::key()
   int64_t example = 0;  // index in the batch given to make_plan
 };
 
@@ -54,7 +58,7 @@ struct PlanBranch {
 // What all branches share.
 struct BranchShape {
   int64_t latents = 0;           // N
-  int64_t ahead = 0;             // A: tokens predicted after the latents; fewer where the text ends
+  int64_t ahead = 0;             // A: tokens predicted after the latents; fewer where the text ends, or all texts do
   bool shifts_positions = true;  // tokens after latents count on from them; else latents take no position
 };
 

@@ -33,7 +33,7 @@ struct EventRows {
   at::Tensor step_begin_E;          // int64: first row of the step just written
   at::Tensor position_ET;           // int64
   at::Tensor alive_ET;              // bool or undefined: rows not evicted
-  at::Tensor source_E;              // int64: data-set index of the sequence, keys random numbers
+  at::Tensor source_E;              // int64: Example::key() or, in generation, id; keys random numbers
   at::Tensor ordinal_E;             // int64: boundary number within the sequence
   int64_t layer = 0, layers = 1;    // event e is of layer + e / (E / layers)
   int64_t window = 0;               // of these layers; rows the next token cannot see are never chosen
@@ -55,7 +55,7 @@ struct Events {
   at::Tensor position_YEW;                 // int64
   at::Tensor kind_YEW;                     // int8, RowKind
   at::Tensor mass_YEW;                     // attention mass of the chosen rows, as EventRows::mass_ET
-  at::Tensor source_E;                     // int64: data-set index of the sequence, keys random numbers
+  at::Tensor source_E;                     // int64: Example::key() or, in generation, id; keys random numbers
   at::Tensor ordinal_E;                    // int64: boundary number within the sequence
   // In training: what an event of a layer weighs in the mean over all those of the step. A method that learns when to
   // act then acts in proportion to its probability, and pays for it. 0: it acts or does not.

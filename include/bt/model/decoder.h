@@ -54,6 +54,10 @@ struct Rotary {
   at::Tensor cos, sin;
 };
 Rotary rotary(const ModelConfig& config, const at::Tensor& position_N, at::ScalarType dtype);
+// The same in two steps, for callers that keep what does not depend on positions: [D/2] on `device`, in fp32 or, for
+// fp64, in that.
+at::Tensor rotary_frequencies(const ModelConfig& config, at::Device device, at::ScalarType dtype);
+Rotary rotary(const at::Tensor& frequency_F, const at::Tensor& position_N, at::ScalarType dtype);
 // ExitCode::usage for a text longer than rope type `dynamic` is exact for (RopeConfig).
 void check_length(const ModelConfig& config, int64_t positions);
 // Rotates x_NHD (half-split layout) into a new contiguous tensor; inverse undoes it. Differentiable in x once.

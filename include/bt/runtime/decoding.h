@@ -23,12 +23,14 @@ struct DecodingShape {
   // All slots take part in every token's step, in shapes that do not change: what a GPU records as one launch, and does
   // always. On a CPU idle slots then cost as much as live ones.
   bool fixed_steps = false;
+  bool joins_at_once = false;  // latents enter at their boundary, as in training, whatever the method's joining() says
 };
 
 struct DecodingRequest {
-  uint64_t id = 0;              // keys this request's random numbers
+  uint64_t id = 0;              // keys the random numbers of what is drawn for this request
   std::vector<int32_t> prompt;  // at least one token
   int64_t max_new_tokens = 256;
+  std::optional<int64_t> source;  // keys those of the method, as Example::key() does in training; the id without it
 };
 
 enum class Finish { none, eos, length };
@@ -64,8 +66,9 @@ class Decoding {
 
   int64_t free_slots() const;
   bool idle() const;  // no live slot
-  // Prefills the prompts, side by side, acting at their boundaries. At most free_slots() requests. ExitCode::usage when
-  // a prompt is empty or prompt + new tokens + latents exceed the capacity.
+  // Prefills the prompts, side by side, acting at their boundaries. At most free_slots() requests. ExitCode::usage,
+  // before any is taken, when a prompt is empty or prompt + new tokens exceed the capacity. Rows that the method adds
+  // are counted as they come: where they leave no room, admit() or step() ends with ExitCode::usage.
   void admit(const std::vector<DecodingRequest>& requests);
   // One token for every live slot.
   std::vector<SlotReport> step();

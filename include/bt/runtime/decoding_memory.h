@@ -18,7 +18,7 @@ struct DecodingMemory {
 
 // Of Decoding with these arguments; from sizes alone, so that decoder and method may be on the meta device. Steps
 // are of fixed shape where shape.fixed_steps says so; on a GPU whatever it says, but for methods that steer or go on
-// from hidden states. Not counted: tables of angles that a method holds.
+// from hidden states.
 DecodingMemory decoding_memory(const Decoder& decoder, const Method* method, const DecodingShape& shape);
 
 }  // namespace bt

@@ -51,7 +51,7 @@ struct DevicePlan {
   int64_t supervised_in_prompt = 0;             // how many of them predict from a token before live_begin
   at::Tensor position_BT;                       // int64 [sequences, rows]
   at::Tensor packed_BT;        // int64 [sequences, rows]: packed index of every row; 0 past the sequence's end
-  at::Tensor source_B;         // int64: Example::source of every sequence
+  at::Tensor source_B;         // int64: Example::key() of every sequence
   at::Tensor steered_N;        // bool, packed: tokens that a method steers; undefined: none
   bool steers_prompt = false;  // some of them before live_begin
   std::vector<DepthPlan> depths;

@@ -19,8 +19,10 @@ Plan plan_for(const Method* method, const std::vector<Example>& batch, const Bou
 Plan training_plan_for(const Method* method, const std::vector<Example>& batch, const BoundaryTable& table,
                        const TriggerOptions& trigger, const std::vector<int32_t>& eos_ids, const BranchDraw& draw);
 
-// Cache rows that one call of the method adds to a sequence, at most.
+// Cache rows that one call of the method adds to a sequence, at most; and all calls while a prompt of so many tokens is
+// read and `new_tokens` are written.
 int64_t rows_per_call(const Method* method);
+int64_t most_added_rows(const Method* method, const TriggerOptions& trigger, int64_t prompt_tokens, int64_t new_tokens);
 
 // Whether latents are computed from the running cache, or each from the state before it.
 bool appends_from_cache(const Method* method);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,8 @@ struct SampleComparison {
   Interval accuracy_a, accuracy_b;  // Wilson
   Interval bootstrap;
   McNemar mcnemar;
-  double holm_p_value = 1;               // McNemar's, corrected for all comparisons of this call
-  double minimum_detectable_effect = 0;  // at 5 % size and 80 % power
+  double holm_p_value = 1;                          // McNemar's, corrected for all comparisons of this call
+  std::optional<double> minimum_detectable_effect;  // at 5 % size and 80 % power; none where all items differ alike
 };
 
 // `a` and `b` are each a folder with samples_<task>_<date>.jsonl (the newest of a task counts), such a file, or the

@@ -64,6 +64,9 @@ struct PromptOptions {
   int64_t limit = std::numeric_limits<int64_t>::max();  // the first documents only
 };
 
+// ExitCode::usage for a template with a brace that has no partner, or without a field.
+void check_prompt_template(std::string_view form);
+
 // The prompts of a task's documents below `data_dir`, in order. ExitCode::bad_file for missing or malformed data;
 // ExitCode::usage for a template with an unknown key, or one given to a task that has its own prompt.
 std::vector<Prompt> make_prompts(const Task& task, const std::string& data_dir, const PromptOptions& options);

@@ -48,5 +48,7 @@ TrainState load_checkpoint(const std::string& path, const TrainTensors& tensors)
 
 // ExitCode::usage with every key that differs between the checkpoint's config and this one.
 void check_same_config(const std::string& checkpoint, const std::string& resolved_config);
+// Whether the folder of a run holds a resolved config that is the same.
+bool has_same_config(const std::string& run_folder, const std::string& resolved_config);
 
 }  // namespace bt

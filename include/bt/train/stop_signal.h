@@ -1,5 +1,5 @@
-// SIGINT and SIGTERM ask for an orderly stop: the run saves after the step it is in and ends with code 0. A second one
-// ends the process at once with 128 + its number.
+// SIGINT and SIGTERM ask for an orderly stop: training saves after the step it is in, generation writes what there is.
+// A second one ends the process at once with 128 + its number.
 #pragma once
 
 #include <csignal>
@@ -14,7 +14,8 @@ class StopSignal {
   StopSignal(const StopSignal&) = delete;
   StopSignal& operator=(const StopSignal&) = delete;
 
-  bool requested() const;
+  bool requested() const { return number() != 0; }
+  int number() const;  // of the signal; 0 before one has come
 
  private:
   struct sigaction interrupt_before_ {};

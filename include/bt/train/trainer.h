@@ -60,7 +60,7 @@ class Trainer {
 
  private:
   void start_anew();
-  void resume_from(const std::string& checkpoint);
+  void resume_from(const std::string& checkpoint, bool goes_on_here);  // here: in the folder of its own run
   TrainTensors tensors() const;
 
   // The forward passes of one optimiser step, ready to run, and what there is in them.
@@ -101,9 +101,16 @@ class Trainer {
 // checkpoint.
 std::optional<std::string> find_resume_checkpoint(const std::string& resume, const std::string& run_folder);
 
-// Makes the folder of a run that starts anew, and removes what an earlier run left there. ExitCode::usage where there
-// is something to lose and may_replace is false.
-void clear_run_folder(const std::string& run_folder, bool may_replace);
+// Whether the run of this folder wrote the checkpoint.
+bool is_checkpoint_of(const std::string& run_folder, const std::string& checkpoint);
+
+// Makes the folder of a run that starts there, and removes what an earlier run left. ExitCode::usage where there is
+// more to lose than may be replaced. unfinished: figures and best/ of a run that wrote no checkpoint.
+enum class Replace { nothing, unfinished, anything };
+void clear_run_folder(const std::string& run_folder, Replace replace);
+
+// ExitCode::usage for a model inside what a run in the folder replaces.
+void check_model_outside(const std::string& run_folder, const std::string& model_folder);
 
 // What an abandoned continuation of the run left: it would otherwise be taken for this run's newest checkpoint.
 void remove_later_checkpoints(const std::string& run_folder, int64_t step);
