@@ -1,9 +1,11 @@
 // bt-bench: times operators, decoding, training steps and the reading of weights against what they are compared with.
 #include <CLI/CLI.hpp>
+#include <optional>
 
-#include "bt/core/error.h"
+#include "bt/core/files.h"
 #include "bt/options/bench_options.h"
 #include "tools/cli_fields.h"
+#include "tools/command_line.h"
 #include "tools/launcher.h"
 
 namespace {
@@ -17,7 +19,13 @@ Examples:
   bt-bench --threads 1 --clock cpu --repetitions 21      steadier where other programs run
   bt-bench load --model MODEL                            reading of weights: time, peak memory
 
-Every table's first row is what the others are compared with. Exit codes: 0 done, 2 usage, 3 bad model file, 5 out of memory, 6 cannot read or write.)";
+Every table's first row is what the others are compared with.
+
+Exit codes: 0 done, 1 a bench failed, 2 usage, 3 bad model file, 5 out of memory, 6 cannot read or write.)";
+
+void check_output(const std::string& path) {
+  if (!path.empty()) check_writable_file(path);
+}
 
 int run_tool(int argc, char** argv) {
   CLI::App app("Times operators, decoding, training steps and the reading of weights.", "bt-bench");
@@ -30,16 +38,14 @@ int run_tool(int argc, char** argv) {
   CLI::App* load = app.add_subcommand("load", "times the reading of a model's weights, and says its peak memory");
   tools::CliFields load_flags(*load);
   load_options.fields(load_flags);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::usage);
-  }
+  if (const std::optional<int> answered = tools::parse(app, argc, argv)) return *answered;
   if (*load) {
     check_files(load_options);
+    check_output(load_options.json);
     return tools::launch("bt_app_bench_load", &load_options, "cpu");
   }
   options.validate();
+  check_output(options.json);
   return tools::launch("bt_app_bench", &options, options.device);
 }
 

@@ -1,8 +1,7 @@
 // bt-data: synthetic problems, tokenizers, and a look at what a model will be trained on.
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <filesystem>
-#include <iostream>
+#include <optional>
 
 #include "bt/core/error.h"
 #include "bt/core/files.h"
@@ -13,13 +12,17 @@
 #include "bt/data/problems.h"
 #include "bt/data/tokenize.h"
 #include "bt/options/train_options.h"
+#include "tools/command_line.h"
 #include "tools/launcher.h"
 
 namespace {
 
 using namespace bt;
 
-void print(const std::string& text) { std::cout << text << std::flush; }
+// `-` stands for standard output.
+void write_output(const std::string& path, const std::string& text) {
+  path == "-" ? print(text) : write_file_atomically(path, text);
+}
 
 struct Make {
   ProblemOptions options;
@@ -28,9 +31,9 @@ struct Make {
   std::string out, split = "all", shift = "id";
 
   void declare(CLI::App& app) {
-    app.add_option("--problems", count, "how many")->required();
+    app.add_option("--problems", count, "how many")->required()->transform(tools::in_range<int64_t>(1));
     app.add_option("--seed", seed, "another seed, other problems");
-    app.add_option("--out", out, "JSON Lines file to write")->required();
+    app.add_option("--out", out, "JSON Lines file to write; - for standard output")->required();
     app.add_option("--split", split, "all, or train, validation, test: shares that never have a problem in common");
     app.add_option("--shift", shift, "id, or harder than the options say: longer, larger, distractors");
     app.add_option("--min-steps", options.min_steps, "facts to combine, at least")->capture_default_str();
@@ -38,7 +41,8 @@ struct Make {
     app.add_option("--max-value", options.max_value, "greatest value")->capture_default_str();
     app.add_option("--max-operand", options.max_operand, "greatest number added or taken")->capture_default_str();
     app.add_option("--two-operand-rate", options.two_operand_rate, "share of facts that recall an earlier result")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->transform(tools::in_range<double>(0, 1));
     app.add_flag_callback(
         "--near", [this] { options.far = false; }, "an earlier result is the one before the latest, not any");
     app.add_flag("--multiply", options.multiply, "\"twice as many as\" too");
@@ -49,8 +53,8 @@ struct Make {
 
   void run() const {
     const auto problems = make_problems(shifted_problems(options, shift), seed, count, split);
-    write_file_atomically(out, problems_jsonl(problems));
-    log::info(str("wrote ", problems.size(), " problems to ", out));
+    write_output(out, problems_jsonl(problems));
+    log::info(str("wrote ", problems.size(), " problems to ", out == "-" ? "standard output" : out));
   }
 };
 
@@ -66,10 +70,7 @@ struct Tokenize {
     app.add_flag("--skip-special", options.skip_special, "leave special tokens out of decoded");
   }
 
-  void run() const {
-    const std::string lines = tokenize_records(input, *load_tokenizer(tokenizer), options);
-    output == "-" ? print(lines) : write_file_atomically(output, lines);
-  }
+  void run() const { write_output(output, tokenize_records(input, *load_tokenizer(tokenizer), options)); }
 };
 
 struct TrainTokenizer {
@@ -96,9 +97,7 @@ struct TrainTokenizer {
   std::filesystem::path model_path() const {
     const std::filesystem::path path = out;
     if (path.extension() == ".model") return path;
-    std::error_code error;
-    std::filesystem::create_directories(path, error);
-    if (error) fail_io({.what = "cannot make the folder: " + error.message(), .where = out});
+    make_folders(out);
     return path / "tokenizer.model";
   }
 
@@ -189,11 +188,7 @@ int run_tool(int argc, char** argv) {
   train_tokenizer.declare(*train_app);
   inspect.declare(*inspect_app);
   for (CLI::App* each : {&app, make_app, tokenize_app, train_app, inspect_app}) common.declare(*each);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::usage);
-  }
+  if (const std::optional<int> answered = tools::parse(app, argc, argv)) return *answered;
   common.apply();
   if (*make_app) make.run();
   if (*tokenize_app) tokenize.run();

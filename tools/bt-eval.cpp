@@ -1,6 +1,6 @@
 // bt-eval: evaluates models on tasks; grades, compares and shows prompts without a model.
 #include <CLI/CLI.hpp>
-#include <cstdio>
+#include <optional>
 
 #include "bt/core/error.h"
 #include "bt/core/files.h"
@@ -13,6 +13,7 @@
 #include "bt/text/sample_comparison.h"
 #include "bt/text/tasks.h"
 #include "tools/cli_fields.h"
+#include "tools/command_line.h"
 #include "tools/launcher.h"
 
 namespace {
@@ -31,9 +32,8 @@ Examples:
   bt-eval grade --task gsm8k_cot --input completions.jsonl --output graded.jsonl
   bt-eval prompts --task gsm8k --data data --output prompts.jsonl --limit 10
 
-Exit codes: 0 done, 2 usage, 3 bad model or data file, 5 out of memory, 6 cannot read or write.)";
-
-void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
+Exit codes: 0 done, 2 usage, 3 bad model or data file, 4 the model's numbers are not finite, 5 out of memory, 6 cannot
+read or write.)";
 
 // A command that runs a model: its options, and the entry point of libbt that carries it out.
 template <class CommandOptions>
@@ -61,6 +61,7 @@ struct Grade {
   }
   int run() const {
     const Task& chosen = find_task(task);
+    check_writable_file(output);
     print(regrade_text(chosen, regrade_file(chosen, input, output)));
     return 0;
   }
@@ -76,11 +77,11 @@ struct Compare {
     app.add_option("--task", options.task, "this task only");
     app.add_option("--resamples", options.resamples, "of the paired bootstrap")
         ->capture_default_str()
-        ->check(CLI::Range(1, 10'000'000));
+        ->transform(tools::in_range<int64_t>(1, 10'000'000));
     app.add_option("--seed", options.seed, "of the bootstrap")->capture_default_str();
     app.add_option("--confidence", options.confidence, "of the intervals")
         ->capture_default_str()
-        ->check(CLI::Range(0.5, 0.9999));
+        ->transform(tools::in_range<double>(0.5, 0.9999));
     app.add_flag("--json", json, "print one JSON object");
   }
   int run() const {
@@ -98,6 +99,7 @@ struct Report {
     app.add_option("--out", out, "the page to write, HTML")->required();
   }
   int run() const {
+    check_writable_file(out);
     const std::string page = html_report(runs);
     write_file_atomically(out, page);
     print(str(out, ": ", runs.size(), runs.size() == 1 ? " folder, " : " folders, ", (page.size() + 999) / 1000,
@@ -138,11 +140,13 @@ struct Prompts {
     app.add_option("--task", task, "name of the task")->required();
     app.add_option("--data", data, "folder that holds the task's data file")->required();
     app.add_option("--output", output, "JSON Lines: doc_id, prompt, stop, target")->required();
-    app.add_option("--limit", options.limit, "first documents only")->check(CLI::Range(int64_t{1}, int64_t{1} << 53));
+    app.add_option("--limit", options.limit, "first documents only")->transform(tools::in_range<int64_t>(1));
     app.add_option("--prompt-template", options.prompt_template, "prompt of the _sft tasks");
   }
   int run() const {
     const Task& chosen = find_task(task);
+    if (!options.prompt_template.empty()) check_prompt_template(options.prompt_template);
+    check_writable_file(output);
     Json stop = Json::array();
     for (const std::string& text : chosen.stop) stop.push_back(text);
     std::vector<Json> lines;
@@ -218,11 +222,7 @@ int run_tool(int argc, char** argv) {
   CLI::App* list_app = add_command(app, list, "tasks", "list the tasks with prompt, grader and shots", log_level);
   CLI::App* prompts_app = add_command(app, prompts, "prompts", "write a task's prompts", log_level);
   for (CLI::App* command : {grade_app, compare_app, report_app, list_app, prompts_app}) accept_machine_flags(command);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::usage);
-  }
+  if (const std::optional<int> answered = tools::parse(app, argc, argv)) return *answered;
   set_log_level(log_level);
   if (*run_app) return run.run();
   if (*score_app) return score.run();

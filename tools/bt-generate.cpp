@@ -1,11 +1,12 @@
 // bt-generate: continues texts with a model and, if there is one, its latent method.
 #include <CLI/CLI.hpp>
-#include <cstdio>
+#include <optional>
 
 #include "bt/core/error.h"
 #include "bt/core/log.h"
 #include "bt/options/generate_options.h"
 #include "tools/cli_fields.h"
+#include "tools/command_line.h"
 #include "tools/launcher.h"
 
 namespace {
@@ -21,7 +22,8 @@ Examples:
 
 Of a generation_config.json only the end tokens are used; its temperature, top_p and the like are not: the flags say all.
 
-Exit codes: 0 done, 2 usage, 3 bad model or input file, 5 out of memory, 6 cannot read or write, 130 interrupted.)";
+Exit codes: 0 done, 2 usage, 3 bad model or input file, 4 the model's numbers are not finite, 5 out of memory, 6 cannot
+read or write, 130 interrupted.)";
 
 void set_log_level(const std::string& name) {
   log::Level level{};
@@ -46,11 +48,7 @@ int run_tool(int argc, char** argv) {
       ->type_name("TEXT")
       ->allow_extra_args(false);
   app.add_option("--log-level", log_level, "debug, info, warning, error or off")->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::usage);
-  }
+  if (const std::optional<int> answered = tools::parse(app, argc, argv)) return *answered;
   set_log_level(log_level);
   options.validate();
   check_files(options);

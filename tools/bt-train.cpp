@@ -1,12 +1,13 @@
 // bt-train CONFIG.yaml [key.path=value ...]: reads and checks the config, then opens LibTorch and trains.
 #include <CLI/CLI.hpp>
-#include <cstdio>
 
 #include "bt/app/train_app.h"
 #include "bt/core/error.h"
+#include "bt/core/files.h"
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
 #include "bt/options/train_options.h"
+#include "tools/command_line.h"
 #include "tools/launcher.h"
 
 namespace {
@@ -64,8 +65,10 @@ CommandLine parse(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(flags);
   } catch (const CLI::ParseError& error) {
+    bt::tools::refuse_unknown(app);
     fail_command_line(error.what(), "");
   }
+  bt::tools::refuse_empty(app);
   if (!line.device.empty()) line.overrides.push_back("run.device=" + line.device);
   if (!line.dtype.empty()) line.overrides.push_back("run.dtype=" + line.dtype);
   if (line.threads >= 0) line.overrides.push_back(bt::str("run.threads=", line.threads));
@@ -74,7 +77,7 @@ CommandLine parse(CLI::App& app, int argc, char** argv) {
 
 void print_help(const CLI::App& app) {
   bt::ExperimentOptions options;
-  std::printf("%s%s%s", app.help().c_str(), kExamples, bt::describe_options(options).c_str());
+  bt::print(app.help() + kExamples + bt::describe_options(options));
 }
 
 // Reads the whole config as the run will, so that a mistake costs milliseconds. With plug-ins their methods' keys are
@@ -97,7 +100,7 @@ int run(int argc, char** argv) {
     return 0;
   }
   if (line.version) {
-    std::printf("%s\n", bt::tools::version_text("bt-train").c_str());
+    bt::print(bt::tools::version_text("bt-train") + "\n");
     return 0;
   }
   bt::log::Level level{};

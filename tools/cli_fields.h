@@ -4,12 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cmath>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "bt/core/option_fields.h"
+#include "tools/command_line.h"
 
 namespace bt::tools {
 
@@ -23,10 +24,10 @@ class CliFields final : public OptionFields {
   void field(std::string_view key, int64_t& value, const FieldInfo& info) override { number(key, value, info, "N"); }
   void field(std::string_view key, double& value, const FieldInfo& info) override { number(key, value, info, "X"); }
   void field(std::string_view key, std::optional<int64_t>& value, const FieldInfo& info) override {
-    with_range(app_.add_option(flag_name(key), value, info.help)->type_name("N"), info);
+    with_range<int64_t>(app_.add_option(flag_name(key), value, info.help)->type_name("N"), info);
   }
   void field(std::string_view key, std::optional<double>& value, const FieldInfo& info) override {
-    with_range(app_.add_option(flag_name(key), value, info.help)->type_name("X"), info);
+    with_range<double>(app_.add_option(flag_name(key), value, info.help)->type_name("X"), info);
   }
   void field(std::string_view key, std::string& value, const FieldInfo& info) override {
     CLI::Option* option = app_.add_option(flag_name(key), value, info.help)->type_name("TEXT")->required(info.required);
@@ -58,21 +59,19 @@ class CliFields final : public OptionFields {
   [[noreturn]] static void fail_nested(std::string_view key) {
     throw std::logic_error("a command line has no nested options: " + std::string(key));
   }
-  static CLI::Option* with_range(CLI::Option* option, const FieldInfo& info) {
-    if (std::isfinite(info.min) || std::isfinite(info.max)) {
-      constexpr double kLargest = 9007199254740992.0;  // 2^53
-      option->check(CLI::Range(std::max(info.min, -kLargest), std::min(info.max, kLargest)).description(""));
-    }
-    return option->required(info.required);
+  template <class Number>
+  static void with_range(CLI::Option* option, const FieldInfo& info) {
+    option->transform(in_range<Number>(info.min, info.max))->required(info.required);
   }
   template <class Number>
   void number(std::string_view key, Number& value, const FieldInfo& info, const char* type) {
-    with_range(app_.add_option(flag_name(key), value, info.help)->type_name(type)->capture_default_str(), info);
+    with_range<Number>(app_.add_option(flag_name(key), value, info.help)->type_name(type)->capture_default_str(), info);
   }
   template <class Item>
   void list(std::string_view key, std::vector<Item>& value, const FieldInfo& info) {
     CLI::Option* option = app_.add_option(flag_name(key), value, info.help)->type_name("A,B,...")->delimiter(',');
     option->required(info.required)->allow_extra_args(false);
+    if constexpr (std::is_arithmetic_v<Item>) with_range<Item>(option, info);
   }
 
   CLI::App& app_;

@@ -15,7 +15,7 @@
 namespace bt::tools {
 
 // Runs `body` and returns its exit code. A bt::Error becomes its message on standard error and its code; exhausted
-// memory 5; any other exception, a bug of ours, a message that says so and 1.
+// memory 5; what standard output could not take 6; any other exception, a bug of ours, a message that says so and 1.
 int guarded(std::string_view tool, const std::function<int()>& body);
 
 // Answer to --version: version, commit, compiler, LibTorch built against. Does not load LibTorch.

@@ -9,7 +9,6 @@
 #include "bench_report.h"
 #include "bt/core/error.h"
 #include "bt/core/files.h"
-#include "bt/core/log.h"
 #include "bt/core/strings.h"
 #include "bt/train/setup.h"
 
@@ -48,7 +47,12 @@ int run_benches(const BenchOptions& options) {
   const auto tensors = c10::TensorOptions(device).dtype(scalar_type(options.dtype));
   const Stopwatch seconds = stopwatch(options.clock, device);
   const std::vector<Bench> benches = chosen_benches(options, scale_of(options, device));
-  if (benches.empty()) log::warning("no bench's name holds " + quoted_excerpt(options.filter));
+  if (benches.empty()) {
+    fail_usage({.what = "no bench's name holds this text",
+                .where = "--filter",
+                .expected = "part of a name such as ops/, decode/ or train/",
+                .found = quoted_excerpt(options.filter)});
+  }
   const double bandwidth = copy_bandwidth(device, seconds);
   Json report = Json::object({{"machine", bench_machine(options, device, bandwidth)}, {"benches", Json::array()}});
   print_machine(*report.find("machine"));

@@ -1,11 +1,11 @@
 #include "bt/app/eval_app.h"
 
 #include <chrono>
-#include <cstdio>
 
 #include "bt/core/log.h"
 #include "bt/eval/report.h"
 #include "bt/options/eval_options.h"
+#include "results.h"
 
 namespace bt {
 namespace {
@@ -31,11 +31,12 @@ int evaluate(const EvalRunOptions& options) {
   const InferenceModel model = open_inference_model(options.place);
   run.model = &model;
   std::vector<TaskResult> results;
-  for (const std::string& name : options.tasks) results.push_back(evaluate_task(model, find_task(name), run.options));
+  for (const std::string& name : options.tasks) {
+    results.push_back(evaluate_task(model, find_task(name), run.options));
+    print_and_write(task_table(model, results.back()), [&] { write_samples(options.out, run, results.back()); });
+  }
   run.total_seconds = unix_time() - run.start_time;
-  const std::string path = write_results(options.out, run, results);
-  std::fputs(results_table(run, results).c_str(), stdout);
-  log::info("wrote " + path);
+  print_and_write(circumstances(run), [&] { log::info("wrote " + write_results(options.out, run, results)); });
   return 0;
 }
 

@@ -1,8 +1,6 @@
 #include "bt/app/generate_app.h"
 
 #include <algorithm>
-#include <csignal>
-#include <cstdio>
 #include <optional>
 
 #include "bt/core/error.h"
@@ -84,7 +82,19 @@ void write_lines(const GenerateOptions& options, const std::vector<Json>& lines,
   log::info(str("wrote ", options.output, ": ", done.size(), " of ", lines.size(), " answers"));
 }
 
-GenerationOptions generation_options(const GenerateOptions& options) {
+void check_stop_tokens(const InferenceModel& model, const std::vector<int64_t>& ids) {
+  const int64_t vocab_size = model.boundaries.vocab_size();
+  for (const int64_t id : ids) {
+    if (id >= 0 && id < vocab_size) continue;
+    fail_usage({.what = "token id is outside the vocabulary",
+                .where = "--stop-token",
+                .expected = str("0 to ", vocab_size - 1),
+                .found = str(id)});
+  }
+}
+
+GenerationOptions generation_options(const InferenceModel& model, const GenerateOptions& options) {
+  check_stop_tokens(model, options.stop_token);
   return {.slots = options.batch_size,
           .stop = options.stop,
           .stop_tokens = {options.stop_token.begin(), options.stop_token.end()},
@@ -100,7 +110,8 @@ int generate_answers(const GenerateOptions& options) {
   std::vector<Json> lines;
   if (!options.interactive) lines = read_lines(options);
   InferenceModel model = open_inference_model(options.place);
-  if (options.interactive) return answer_lines(model, generation_options(options), options.max_new_tokens);
+  const GenerationOptions chosen = generation_options(model, options);
+  if (options.interactive) return answer_lines(model, chosen, options.max_new_tokens);
   std::optional<Trace> trace;
   if (!options.trace.empty()) trace.emplace(model);
   const std::vector<GenerationRequest> requests = make_requests(model, options, lines);
@@ -115,14 +126,14 @@ int generate_answers(const GenerateOptions& options) {
     events.on_text = [](size_t, std::string_view bytes) { print(bytes); };
   else if (options.output.empty())
     events.on_completion = [&](size_t i, const Completion& c) { printer.add(i, c); };
-  const std::vector<Completion> completions = generate(model, requests, generation_options(options), events);
-  if (trace) trace->write(options.trace);
+  const std::vector<Completion> completions = generate(model, requests, chosen, events);
   if (streams_text)
     print("\n");
   else if (options.output.empty())
     printer.print_rest(completions);
   if (!options.output.empty()) write_lines(options, lines, requests, completions);
-  return stop.requested() ? 128 + SIGINT : 0;
+  if (trace) trace->write(options.trace);
+  return stop.requested() ? 128 + stop.number() : 0;
 }
 
 }  // namespace

@@ -2,22 +2,16 @@
 
 #include <unistd.h>
 
-#include <csignal>
-#include <cstdio>
 #include <iostream>
 #include <string>
 
+#include "bt/core/files.h"
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
 #include "bt/text/text_template.h"
 #include "bt/train/stop_signal.h"
 
 namespace bt {
-
-void print(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-}
 
 namespace {
 

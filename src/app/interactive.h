@@ -2,14 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
 #include "bt/eval/generation.h"
 
 namespace bt {
-
-// To standard output, at once.
-void print(std::string_view text);
 
 // Reads standard input until it ends; every line is a prompt of its own, in the form of the model's training where its
 // template names one field, else as it is. Ctrl-C ends the answer under way, or the program while it waits for a line.

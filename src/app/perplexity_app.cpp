@@ -1,7 +1,5 @@
 #include "bt/app/perplexity_app.h"
 
-#include <cstdio>
-
 #include "bt/core/files.h"
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
@@ -9,6 +7,7 @@
 #include "bt/eval/perplexity.h"
 #include "bt/options/eval_options.h"
 #include "bt/text/json_lines.h"
+#include "results.h"
 
 namespace bt {
 namespace {
@@ -26,10 +25,11 @@ std::vector<std::string> read_documents(const std::string& path) {
 
 // Figures for people on standard output and, where asked for, as JSON.
 int show(const std::string& text, const Json& json, const std::string& output) {
-  std::fputs(text.c_str(), stdout);
-  if (output.empty()) return 0;
-  write_file_atomically(output, json.dump(2) + "\n");
-  log::info("wrote " + output);
+  print_and_write(text, [&] {
+    if (output.empty()) return;
+    write_file_atomically(output, json.dump(2) + "\n");
+    log::info("wrote " + output);
+  });
   return 0;
 }
 
@@ -38,6 +38,7 @@ int measure(const PerplexityOptions& options) {
   const InferenceModel model = open_inference_model(options.place);
   const SlidingWindow window{options.context, options.stride, options.batch_size};
   const Perplexity measured = measure_perplexity(model, documents, window);
+  need_finite(measured.nats, options.input);
   return show(perplexity_text(model, window, measured), perplexity_json(model, window, measured), options.output);
 }
 
@@ -47,6 +48,8 @@ int measure_ahead(const AheadPerplexityOptions& options) {
   const AheadOptions chosen{options.context, options.ahead, options.places, options.batch_size,
                             static_cast<uint64_t>(options.seed)};
   const AheadPerplexity measured = measure_ahead_perplexity(model, documents, chosen);
+  for (const AheadPosition& position : measured.positions)
+    need_finite(position.nats_with + position.nats_without, options.input);
   return show(ahead_perplexity_text(model, chosen, measured), ahead_perplexity_json(model, chosen, measured),
               options.output);
 }

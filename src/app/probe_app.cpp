@@ -1,13 +1,12 @@
 #include "bt/app/probe_app.h"
 
-#include <cstdio>
-
 #include "bt/core/files.h"
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
 #include "bt/eval/probe.h"
 #include "bt/options/eval_options.h"
 #include "bt/text/json_lines.h"
+#include "results.h"
 
 namespace bt {
 namespace {
@@ -19,10 +18,11 @@ int probe_file(const ProbeRunOptions& options) {
     texts.push_back(read_probe_text(model, line, str(options.input, ": object ", texts.size() + 1)));
   const ProbeOptions chosen{.rows = options.rows, .ridge = options.ridge, .batch_size = options.batch_size};
   const std::vector<Probe> probes = probe(model, texts, chosen);
-  std::fputs(probes_text(probes).c_str(), stdout);
-  if (options.output.empty()) return 0;
-  write_file_atomically(options.output, probes_json(model, chosen, probes).dump(2) + "\n");
-  log::info("wrote " + options.output);
+  print_and_write(probes_text(probes), [&] {
+    if (options.output.empty()) return;
+    write_file_atomically(options.output, probes_json(model, chosen, probes).dump(2) + "\n");
+    log::info("wrote " + options.output);
+  });
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "bt/eval/scoring.h"
 #include "bt/options/eval_options.h"
 #include "bt/text/json_lines.h"
+#include "results.h"
 
 namespace bt {
 namespace {
@@ -27,11 +28,13 @@ int score_file(const ScoreOptions& options) {
   std::vector<Json> lines = read_json_lines(options.input);
   const InferenceModel model = open_inference_model(options.place);
   std::vector<ScoreRequest> requests;
-  for (size_t i = 0; i < lines.size(); ++i) {
-    requests.push_back(read_score_request(model, lines[i], str(options.input, ": object ", i + 1)));
-  }
+  const auto where = [&](size_t i) { return str(options.input, ": object ", i + 1); };
+  for (size_t i = 0; i < lines.size(); ++i) requests.push_back(read_score_request(model, lines[i], where(i)));
   const std::vector<TextScore> scores = score(model, requests, options.batch_size);
-  for (size_t i = 0; i < lines.size(); ++i) lines[i] = scored_line(lines[i], requests[i], scores[i]);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    need_finite(scores[i].sum(), where(i));
+    lines[i] = scored_line(lines[i], requests[i], scores[i]);
+  }
   write_file_atomically(options.output, dump_json_lines(lines));
   log_total(scores, options.output);
   return 0;

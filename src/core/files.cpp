@@ -17,6 +17,8 @@
 namespace bt {
 namespace {
 
+namespace fs = std::filesystem;
+
 class FileDescriptor {
  public:
   explicit FileDescriptor(int fd) : fd_(fd) {}
@@ -79,6 +81,22 @@ void open_and_sync(const std::string& path, int flags, const char* what) {
   if (file.get() < 0 || ::fsync(file.get()) != 0) fail_io({.what = what, .where = path});
 }
 
+[[noreturn]] void fail_no_plain_file(const std::string& path, bool is_folder) {
+  errno = 0;  // nothing has failed yet
+  fail_io({.what = "cannot write the file",
+           .where = path,
+           .expected = "a plain file, or none",
+           .found = is_folder ? "a folder" : "neither file nor folder"});
+}
+
+// The folder that `path` is to be written into.
+void need_writable(const std::string& folder, const std::string& path) {
+  if (::access((folder + "/.").c_str(), W_OK | X_OK) == 0) return;
+  fail_io({.what = "cannot write into " + folder,
+           .where = path,
+           .next_step = "check that the folder exists and is writable"});
+}
+
 }  // namespace
 
 std::string read_file(const std::string& path, uint64_t max_bytes) {
@@ -116,8 +134,38 @@ void write_file_atomically(const std::string& path, std::string_view bytes) {
     ::unlink(temporary.c_str());
     throw;
   }
-  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const std::string folder = fs::path(path).parent_path().string();
   sync_folder(folder.empty() ? "." : folder);
+}
+
+void make_folders(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (!error) return;
+  errno = error.value();
+  fail_io({.what = "cannot make the folder", .where = path});
+}
+
+void check_writable_file(const std::string& path) {
+  struct stat status {};
+  const bool exists = ::stat(path.c_str(), &status) == 0;
+  if (exists && !S_ISREG(status.st_mode)) fail_no_plain_file(path, S_ISDIR(status.st_mode));
+  if (!exists && errno != ENOENT) fail_io({.what = "cannot write the file", .where = path});
+  const std::string folder = fs::path(path).parent_path().string();
+  need_writable(folder.empty() ? "." : folder, path);
+}
+
+void check_writable_folder(const std::string& path) {
+  fs::path nearest = fs::absolute(path);  // that exists
+  struct stat status {};
+  while (::stat(nearest.c_str(), &status) != 0 && errno == ENOENT) nearest = nearest.parent_path();
+  need_writable(nearest.string(), path);
+}
+
+void print(std::string_view text) {
+  errno = 0;
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) fail_io({.what = "cannot write to standard output"});
 }
 
 void sync_file(const std::string& path) { open_and_sync(path, 0, "cannot sync the file"); }

@@ -114,7 +114,8 @@ Interval paired_bootstrap(std::span<const double> a, std::span<const double> b, 
   return {percentile(means, (1 - confidence) / 2), percentile(means, (1 + confidence) / 2)};
 }
 
-double minimum_detectable_effect(double standard_error, double alpha, double power) {
+std::optional<double> minimum_detectable_effect(double standard_error, double alpha, double power) {
+  if (standard_error == 0) return std::nullopt;
   return (normal_quantile(1 - alpha / 2) + normal_quantile(power)) * standard_error;
 }
 

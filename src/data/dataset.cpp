@@ -151,7 +151,9 @@ Dataset load_dataset(const DatasetSpec& spec, const Tokenizer& tokenizer) {
     fail_bad_file({.what = "the data set has no usable example",
                    .where = join(spec.files, ", "),
                    .found = dataset.report.text(),
-                   .next_step = "raise data.max_tokens, or check the files and templates"});
+                   .next_step = dataset.report.records == 0
+                                    ? "name files with records: one JSON object a line, or .txt"
+                                    : "raise data.max_tokens, or check the files and templates"});
   }
   return dataset;
 }

@@ -133,6 +133,7 @@ class Writer {
 }  // namespace
 
 ProblemOptions shifted_problems(ProblemOptions options, std::string_view shift) {
+  check(options);  // else a sum below could overflow
   if (shift == "longer") {
     options.min_steps += 2;
     options.max_steps += 2;

@@ -19,6 +19,9 @@ Json array_of(const std::vector<Number>& numbers) {
 GenerationRequest read_generation_request(const InferenceModel& model, const Json& line, const std::string& where) {
   GenerationRequest request;
   if (const Json* ids = line.find("ids")) {
+    if (line.contains("prompt")) {
+      fail_bad_file({.what = "either \"ids\" or \"prompt\"", .where = where, .found = "both"});
+    }
     request.prompt = read_ids(model, *ids, where + ": ids");
     return request;
   }

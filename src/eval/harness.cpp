@@ -7,6 +7,7 @@
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
 #include "bt/data/dataset.h"
+#include "bt/text/calculator.h"
 #include "bt/text/text_template.h"
 
 namespace bt {
@@ -27,11 +28,23 @@ bool without_annotations(const InferenceModel& model, const Task& task) {
   return in_training_form(task) && model.training != nullptr && model.training->strip_calculator;
 }
 
+// A gold that no answer could be graded against is refused before anything is generated.
+void check_gold(const Task& task, const Prompt& prompt) {
+  try {
+    task.grade("", gold_of(task, prompt.document));
+  } catch (const Error& error) {
+    Problem problem = error.problem();
+    problem.where = str(task.name, ", document ", prompt.doc_id, ": ", problem.where);
+    throw Error(error.code(), std::move(problem));
+  }
+}
+
 std::vector<Sample> make_samples(const InferenceModel& model, const HarnessOptions& options, TaskResult& result) {
   std::vector<Sample> samples;
   for (Prompt& prompt : make_prompts(*result.task, options.data, {.prompt_template = result.prompt_template})) {
     ++result.documents;
     if (options.limit && result.documents > *options.limit) continue;
+    check_gold(*result.task, prompt);
     if (without_annotations(model, *result.task)) prompt.text = without_calculator(prompt.text);
     samples.emplace_back().prompt = std::move(prompt);
   }

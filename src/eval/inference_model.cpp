@@ -5,7 +5,6 @@
 
 #include <filesystem>
 
-#include "bt/core/checked.h"
 #include "bt/core/error.h"
 #include "bt/core/log.h"
 #include "bt/core/strings.h"
@@ -133,13 +132,7 @@ std::vector<int32_t> InferenceModel::encode_prompt(std::string_view text) const 
 }
 
 int64_t InferenceModel::latent_rows(int64_t prompt_tokens, int64_t new_tokens) const {
-  const int64_t rows = rows_per_call(method());
-  if (rows == 0) return 0;
-  int64_t calls = new_tokens + 1 + (trigger.inside_prompt ? prompt_tokens : 0);
-  if (trigger.kind == "none") calls = 1;
-  if (trigger.kind == "every_n") calls = calls / trigger.every_n + 2;
-  if (trigger.max_calls > 0) calls = std::min(calls, trigger.max_calls);
-  return checked_mul(calls, rows, "cache rows that a method adds");
+  return most_added_rows(method(), trigger, prompt_tokens, new_tokens);
 }
 
 InferenceModel open_inference_model(const ModelPlace& place) {

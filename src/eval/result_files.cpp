@@ -1,9 +1,7 @@
 #include <array>
 #include <cmath>
 #include <ctime>
-#include <filesystem>
 
-#include "bt/core/error.h"
 #include "bt/core/files.h"
 #include "bt/core/strings.h"
 #include "bt/eval/report.h"
@@ -74,15 +72,16 @@ std::string samples_jsonl(const TaskResult& result) {
   return dump_json_lines(lines);
 }
 
+std::string write_samples(const std::string& folder, const EvaluationRun& run, const TaskResult& result) {
+  const std::string path = str(folder, "/samples_", result.task->name, "_", run.started, ".jsonl");
+  make_folders(folder);
+  write_file_atomically(path, samples_jsonl(result));
+  return path;
+}
+
 std::string write_results(const std::string& folder, const EvaluationRun& run, const std::vector<TaskResult>& results) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) fail_io({.what = "cannot make the folder: " + error.message(), .where = folder});
-  for (const TaskResult& result : results) {
-    write_file_atomically(str(folder, "/samples_", result.task->name, "_", run.started, ".jsonl"),
-                          samples_jsonl(result));
-  }
   const std::string path = str(folder, "/results_", run.started, ".json");
+  make_folders(folder);
   write_file_atomically(path, results_json(run, results).dump(2) + "\n");
   return path;
 }

@@ -16,9 +16,12 @@ void print_filter(std::ostream& out, const FilterScore& score) {
   out << "\n";
 }
 
-void print_task(std::ostream& out, const InferenceModel& model, const TaskResult& result) {
-  out << result.task->name << "  " << result.samples.size() << " of " << result.documents << " documents, "
-      << result.task->shots << " shots, grader: " << result.task->grader << "\n";
+}  // namespace
+
+std::string task_table(const InferenceModel& model, const TaskResult& result) {
+  std::ostringstream out;
+  out << std::fixed << result.task->name << "  " << result.samples.size() << " of " << result.documents
+      << " documents, " << result.task->shots << " shots, grader: " << result.task->grader << "\n";
   for (const FilterScore& score : result.scores()) print_filter(out, score);
   if (model.method() != nullptr) {
     out << "  method calls      " << std::setprecision(2) << result.calls_per_answer()
@@ -29,19 +32,14 @@ void print_task(std::ostream& out, const InferenceModel& model, const TaskResult
   if (result.cut_prompts() > 0) out << "; " << result.cut_prompts() << " prompts lost their front";
   out << "\n  speed             " << std::setprecision(0) << result.tokens_per_s() << " tokens/s, "
       << result.generated_tokens() << " tokens in " << std::setprecision(1) << result.seconds << " s\n";
+  return out.str();
 }
 
-}  // namespace
-
-std::string results_table(const EvaluationRun& run, const std::vector<TaskResult>& results) {
+std::string circumstances(const EvaluationRun& run) {
   const InferenceModel& model = *run.model;
-  std::ostringstream out;
-  out << std::fixed;
-  for (const TaskResult& result : results) print_task(out, model, result);
-  out << "model " << model.path << ", method " << (model.method() != nullptr ? model.method()->name() : "none") << ", "
-      << model.dtype_name() << ", batch size " << run.options.batch_size << ", " << model.device_name()
-      << ", greedy; intervals: Wilson, 95 %\n";
-  return out.str();
+  return str("model ", model.path, ", method ", model.method() != nullptr ? model.method()->name() : "none", ", ",
+             model.dtype_name(), ", batch size ", run.options.batch_size, ", ", model.device_name(),
+             ", greedy; intervals: Wilson, 95 %\n");
 }
 
 }  // namespace bt

@@ -20,6 +20,12 @@ int64_t read_prompt_length(const Json& line, const ScoreRequest& request, const 
                  .found = str(length)});
 }
 
+// What two keys of a line say would contradict each other, or one of them count for nothing.
+void refuse_both(const Json& line, const char* one, const char* other, const std::string& where) {
+  if (!line.contains(one) || !line.contains(other)) return;
+  fail_bad_file({.what = str("either \"", one, "\" or \"", other, "\""), .where = where, .found = "both"});
+}
+
 ScoreRequest read_text(const InferenceModel& model, const Json& line, const std::string& where) {
   const std::string& text = line.at("text", where + ": text").as_string(where + ": text");
   const Json* prompt = line.find("prompt");
@@ -30,6 +36,11 @@ ScoreRequest read_text(const InferenceModel& model, const Json& line, const std:
   }
   ScoreRequest request{model.encode(prompt->as_string(where + ": prompt"))};
   request.prompt_length = static_cast<int64_t>(request.ids.size());
+  if (request.prompt_length == 0) {
+    fail_bad_file({.what = "the prompt is empty",
+                   .where = where + ": prompt",
+                   .next_step = "leave it out where the text has no prompt"});
+  }
   const std::vector<int32_t> response = model.tokenizer->encode(text);
   request.ids.insert(request.ids.end(), response.begin(), response.end());
   return request;
@@ -54,6 +65,9 @@ std::vector<int32_t> read_ids(const InferenceModel& model, const Json& ids, cons
 }
 
 ScoreRequest read_score_request(const InferenceModel& model, const Json& line, const std::string& where) {
+  refuse_both(line, "ids", "text", where);
+  refuse_both(line, "ids", "prompt", where);
+  refuse_both(line, "prompt", "prompt_length", where);
   ScoreRequest request;
   if (const Json* ids = line.find("ids")) {
     request.ids = read_ids(model, *ids, where + ": ids");
@@ -61,7 +75,7 @@ ScoreRequest read_score_request(const InferenceModel& model, const Json& line, c
   } else {
     request = read_text(model, line, where);
   }
-  if (!request.ids.empty() && request.prompt_length > 0) return request;
+  if (!request.ids.empty()) return request;
   fail_bad_file({.what = "a text without tokens cannot be scored", .where = where});
 }
 

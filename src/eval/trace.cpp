@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <filesystem>
-
 #include "bt/core/error.h"
 #include "bt/core/files.h"
 #include "bt/core/json.h"
@@ -76,9 +74,7 @@ Trace::Trace(InferenceModel& model) : lines_(std::make_shared<std::string>()) {
 const std::string& Trace::lines() const { return *lines_; }
 
 void Trace::write(const std::string& folder) const {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) fail_io({.what = "cannot make the folder: " + error.message(), .where = folder});
+  make_folders(folder);
   write_file_atomically(folder + "/trace.jsonl", *lines_);
 }
 

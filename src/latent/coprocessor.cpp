@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "adapters.h"
+#include "bt/core/random.h"
 #include "bt/ops/ops.h"
 #include "methods.h"
 
@@ -43,7 +44,9 @@ class Coprocessor final : public Method, public Append {
         config_(options.coprocessor_config(context.model)),
         has_output_(config_.hidden_size != context.model.hidden_size),
         store_(parameter_infos(options, config_, context.model.hidden_size), context.options, context.trainable) {
-    store_.initialise(context.seed);
+    // Its layers' parameters have the backbone's names, by which draws of a seed differ.
+    const bool is_new = options.coprocessor == "scratch";
+    store_.initialise(is_new ? context.seed ^ stream_id("coprocessor") : context.seed);
     if (!on_backbone()) layers_ = layers_of(config_, store_);
   }
 
@@ -72,7 +75,10 @@ class Coprocessor final : public Method, public Append {
 
   void start_from(const Decoder& backbone) override {
     at::NoGradGuard no_grad;
-    const at::Tensor size = backbone.embedding.square().mean(at::kDouble).sqrt() * embedding_scale(backbone);
+    const auto rms = [](const at::Tensor& x) { return x.square().mean(at::kDouble).sqrt(); };
+    at::Tensor size = rms(backbone.embedding) * embedding_scale(backbone);
+    if (options_.coprocessor != "scratch")  // whose last norm is new: all ones
+      size = size / rms(backbone.final_norm + backbone.config.norm.weight_offset);
     store_.master(kLatentScale).copy_(size);
     if (options_.coprocessor == "copy") copy_layers_(store_, backbone);
     store_.refresh();

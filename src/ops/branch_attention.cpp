@@ -30,7 +30,7 @@ struct Chunk {
 };
 
 std::vector<Chunk> chunks_of(const BranchInputs& in) {
-  const at::Tensor sequence_R = in.sequence_R.cpu(), end_R = in.end_R.cpu();
+  const at::Tensor sequence_R = in.sequence_R.cpu().contiguous(), end_R = in.end_R.cpu().contiguous();
   const auto *sequence = sequence_R.const_data_ptr<int64_t>(), *end = end_R.const_data_ptr<int64_t>();
   const int64_t scores_a_row = in.q_RSHD.size(1) * in.q_RSHD.size(2), most = scores_a_chunk(in);
   std::vector<Chunk> chunks;
@@ -184,11 +184,9 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const BranchInputs& in, 
     d_score.cache.sub_(delta_GcN1).mul_(p.cache);
     d_score.own.sub_(delta_GcN1).mul_(p.own);
     if (in.spec.softcap > 0) {
-      const auto slope = [&](const at::Tensor& x, const at::Tensor& p_x) {
-        return 1 - (x / in.spec.softcap).masked_fill(p_x == 0, 0).square();
-      };
-      d_score.cache.mul_(slope(score.cache, p.cache));
-      d_score.own.mul_(slope(score.own, p.own));
+      const auto slope = [&](const at::Tensor& x) { return 1 - (x / in.spec.softcap).clamp(-1, 1).square(); };
+      d_score.cache.mul_(slope(score.cache));
+      d_score.own.mul_(slope(score.own));
     }
     const auto put = [&](at::Tensor& into, const at::Tensor& x_cSXD) {
       into.narrow(0, chunk.begin, chunk.count).copy_(x_cSXD);

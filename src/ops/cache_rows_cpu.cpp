@@ -7,11 +7,27 @@
 #include <torch/library.h>
 
 #include <cstring>
+#include <vector>
 
 namespace bt::ops {
 namespace {
 
 constexpr int64_t kEventsPerTask = 8;
+
+void check_cache(const at::Tensor& k, const at::Tensor& v, const at::Tensor& rows_EW, bool placed) {
+  TORCH_CHECK(k.dim() == 4 && k.sizes() == v.sizes() && k.scalar_type() == v.scalar_type() && k.device() == v.device(),
+              "keys and values must be [B, G, T, D] of one shape, device and type, found ", k.sizes(), " of ",
+              k.scalar_type(), " and ", v.sizes(), " of ", v.scalar_type());
+  TORCH_CHECK(rows_EW.dim() == 2 && (placed || rows_EW.size(0) <= k.size(0)) && rows_EW.scalar_type() == at::kLong &&
+                  rows_EW.device() == k.device(),
+              "rows must be int64 [E, W] beside a cache of E sequences or more, found ", rows_EW.sizes(), " of ",
+              rows_EW.scalar_type(), " for ", k.sizes());
+}
+
+void check_entries(const at::Tensor& entries_EWC, const at::Tensor& k, const at::Tensor& rows_EW, const char* what) {
+  const std::vector<int64_t> sizes = {rows_EW.size(0), rows_EW.size(1), 2 * k.size(1) * k.size(3)};
+  TORCH_CHECK(entries_EWC.sizes() == sizes, what, " must be ", sizes, ", found ", entries_EWC.sizes());
+}
 
 void check_row(int64_t row, int64_t rows) {
   TORCH_CHECK_INDEX(row < rows, "row ", row, " of a cache of ", rows, " rows");
@@ -20,8 +36,12 @@ void check_row(int64_t row, int64_t rows) {
 // Where the keys and values of an event's sequence are.
 class Places {
  public:
-  Places(const std::optional<at::Tensor>& place_E, int64_t sequences) : sequences_(sequences) {
-    if (place_E) place_ = place_E->contiguous();
+  Places(const std::optional<at::Tensor>& place_E, int64_t events, int64_t sequences) : sequences_(sequences) {
+    if (!place_E) return;
+    TORCH_CHECK(place_E->numel() == events && place_E->scalar_type() == at::kLong && place_E->is_cpu(),
+                "places must be int64 [E] beside the cache, found ", place_E->sizes(), " of ", place_E->scalar_type(),
+                " for ", events, " events");
+    place_ = place_E->contiguous();
   }
   int64_t of(int64_t event) const {
     const int64_t place = place_.defined() ? place_.const_data_ptr<int64_t>()[event] : event;
@@ -90,7 +110,10 @@ void edit_half(const at::Tensor& x_BGTD, const at::Tensor& rows_EW, const Places
 void edit_rows_cpu(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW,
                    const at::Tensor& u_EWC, const at::Tensor& delta_EWC, const at::Tensor& gate,
                    const std::optional<at::Tensor>& place_E) {
-  const Places places(place_E, k_BGTD.size(0));
+  check_cache(k_BGTD, v_BGTD, rows_EW, place_E.has_value());
+  check_entries(u_EWC, k_BGTD, rows_EW, "u");
+  check_entries(delta_EWC, k_BGTD, rows_EW, "delta");
+  const Places places(place_E, rows_EW.size(0), k_BGTD.size(0));
   const int64_t half = k_BGTD.size(1) * k_BGTD.size(3);
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, k_BGTD.scalar_type(), "bt::edit_rows_", [&] {
     using Wide = at::opmath_type<scalar_t>;
@@ -110,7 +133,8 @@ void edit_rows_cpu(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at:
 
 at::Tensor gather_rows_cpu(const at::Tensor& k_BGTD, const at::Tensor& v_BGTD, const at::Tensor& rows_EW,
                            const std::optional<at::Tensor>& place_E) {
-  const Places places(place_E, k_BGTD.size(0));
+  check_cache(k_BGTD, v_BGTD, rows_EW, place_E.has_value());
+  const Places places(place_E, rows_EW.size(0), k_BGTD.size(0));
   const int64_t half = k_BGTD.size(1) * k_BGTD.size(3), half_bytes = half * k_BGTD.element_size();
   const at::Tensor u_EWC = at::empty({rows_EW.size(0), rows_EW.size(1), 2 * half}, k_BGTD.options());
   char* out = static_cast<char*>(u_EWC.mutable_data_ptr());

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <vector>
 
@@ -22,6 +23,29 @@ struct Sequences {
   const bool* alive;  // null: all
   int64_t rows;       // of the view
 };
+
+void check_shapes(const at::Tensor& q, const at::Tensor& query_length, const at::Tensor& k, const at::Tensor& v,
+                  const at::Tensor& length, const at::Tensor& position, const at::Tensor& alive) {
+  TORCH_CHECK(q.dim() == 4 && k.dim() == 4 && v.sizes() == k.sizes() && q.size(0) == k.size(0) &&
+                  q.size(3) == k.size(3) && k.size(1) > 0 && q.size(2) % k.size(1) == 0,
+              "attention: q must be [B, S, H, D] and k, v [B, G, T, D] with H a multiple of G, found ", q.sizes(), ", ",
+              k.sizes(), ", ", v.sizes());
+  const std::array<int64_t, 2> shape_BT = {k.size(0), k.size(2)};
+  const at::IntArrayRef rows(shape_BT);
+  TORCH_CHECK(query_length.numel() == q.size(0) && length.numel() == q.size(0) && position.sizes() == rows &&
+                  (!alive.defined() || alive.sizes() == rows),
+              "attention: lengths must be [B], positions and alive rows [B, T], found ", query_length.sizes(), ", ",
+              length.sizes(), ", ", position.sizes());
+}
+
+// The loops over rows go by these.
+void check_lengths(const Sequences& in, int64_t batch) {
+  for (int64_t b = 0; b < batch; ++b) {
+    TORCH_CHECK(0 <= in.query_length[b] && in.query_length[b] <= in.length[b] && in.length[b] <= in.rows,
+                "attention: 0 <= query_length <= length <= T must hold, found ", in.query_length[b], " and ",
+                in.length[b], " of ", in.rows, " rows in sequence ", b);
+  }
+}
 
 template <class T, class Stored>
 std::tuple<at::Tensor, at::Tensor> attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
@@ -82,9 +106,11 @@ std::tuple<at::Tensor, at::Tensor> few_queries_attention(const at::Tensor& q_BSH
   const at::Tensor query_length = query_length_B.contiguous(), length = length_B.contiguous(),
                    position = position_BT.contiguous();
   const at::Tensor alive = alive_BT.has_value() && alive_BT->defined() ? alive_BT->contiguous() : at::Tensor();
+  check_shapes(q, query_length, k, v, length, position, alive);
   const Sequences in{query_length.const_data_ptr<int64_t>(), length.const_data_ptr<int64_t>(),
                      position.const_data_ptr<int64_t>(), alive.defined() ? alive.const_data_ptr<bool>() : nullptr,
                      position.size(1)};
+  check_lengths(in, q.size(0));
   switch (q.scalar_type()) {
     case at::kDouble:
       return attention<double, double>(q, k, v, in, spec);

@@ -22,7 +22,9 @@ std::tuple<at::Tensor, at::Tensor> reference::segment_attention(
     const at::Tensor& length_B, const at::Tensor& position_BT, const std::optional<at::Tensor>& alive_BT, double scale,
     double softcap, int64_t window) {
   const int64_t batch = q_BSHD.size(0), queries = q_BSHD.size(1), heads = q_BSHD.size(2), width = q_BSHD.size(3);
-  const int64_t groups = k_BGTD.size(1), rows = k_BGTD.size(2), share = heads / groups;
+  const int64_t groups = k_BGTD.size(1), rows = k_BGTD.size(2);
+  TORCH_CHECK(groups > 0 && heads % groups == 0, "attention: ", heads, " heads are no multiple of ", groups, " groups");
+  const int64_t share = heads / groups;
   const auto type = accumulation_type(q_BSHD.scalar_type());
   if (batch == 0 || queries == 0 || rows == 0) {
     return {at::zeros_like(q_BSHD),

@@ -48,10 +48,11 @@ at::Tensor select_top_cpu(const at::Tensor& mass_ET, int64_t k) {
 
 }  // namespace
 
-// A stable sort puts the lower row first among equals; hidden rows (mass < 0) sink to the end and become -1.
+// A stable sort puts the lower row first among equals; hidden rows (mass not >= 0) sink to the end and become -1.
 at::Tensor reference::select_top(const at::Tensor& mass_ET, int64_t k) {
   const int64_t rows = mass_ET.size(1), width = std::min(k, rows);
-  const auto [mass, row] = mass_ET.sort(/*stable=*/true, /*dim=*/1, /*descending=*/true);
+  const at::Tensor shown_ET = mass_ET.masked_fill((mass_ET >= 0).logical_not(), -1);
+  const auto [mass, row] = shown_ET.sort(/*stable=*/true, /*dim=*/1, /*descending=*/true);
   const at::Tensor taken = row.narrow(1, 0, width).masked_fill(mass.narrow(1, 0, width) < 0, rows);
   const at::Tensor ascending = std::get<0>(taken.sort(1));
   return ascending.masked_fill(ascending == rows, -1);

@@ -23,12 +23,14 @@ void BtOptions::fields(OptionFields& f) {
   f.field("rewrite_lag", rewrite_lag,
           {.help = "tokens that are read from the old cache before a rewrite lands, as if it were computed beside "
                    "decoding; steps shorter than that go on into the next",
-           .min = 0});
+           .min = 0,
+           .max = 1 << 20});
   rows.recent_fields(f);
   if (recalls_) rows.recall_fields(f);
-  f.field("width", width, {.help = "P: width of the processor", .min = 1});
-  f.field("heads", heads, {.help = "attention heads of the processor", .min = 1});
-  f.field("feed_forward", feed_forward, {.help = "width of the processor's gated feed-forward", .min = 1});
+  f.field("width", width, {.help = "P: width of the processor", .min = 1, .max = 1 << 20});
+  f.field("heads", heads, {.help = "attention heads of the processor", .min = 1, .max = 1 << 20});
+  f.field("feed_forward", feed_forward,
+          {.help = "width of the processor's gated feed-forward", .min = 1, .max = 1 << 20});
   f.field("kv_scale", kv_scale,
           {.help = "divide keys and values by their RMS, measured before training", .choices = {"calibrated", "none"}});
   f.field("key_frame", key_frame,

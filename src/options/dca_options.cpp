@@ -1,3 +1,4 @@
+#include "adapter_targets.h"
 #include "bt/core/error.h"
 #include "bt/core/strings.h"
 #include "bt/options/method_options.h"
@@ -13,7 +14,9 @@ void DcaOptions::fields(OptionFields& f) {
       "positions", positions,
       {.help = "tokens after the latents count on from them, or as if there were none", .choices = {"shift", "keep"}});
   f.field("train_lag", train_lag,
-          {.help = "[least, most] tokens by which latents come late in training, drawn for every place", .min = 0});
+          {.help = "[least, most] tokens by which latents come late in training, drawn for every place",
+           .min = 0,
+           .max = 1 << 20});
   f.field("asynchronous", asynchronous,
           {.help = "generation goes on while latents are computed; scoring takes them at the boundary"});
   f.field(
@@ -24,14 +27,14 @@ void DcaOptions::fields(OptionFields& f) {
   f.field("coprocessor", coprocessor,
           {.help = "a copy of the backbone, all trained; adapters on it; or layers of its own from scratch",
            .choices = {"copy", "lora", "scratch"}});
-  f.field("rank", rank, {.help = "lora: rank of the adapters", .min = 1});
+  f.field("rank", rank, {.help = "lora: rank of the adapters", .min = 1, .max = 1 << 20});
   f.field("alpha", alpha, {.help = "lora: the adapters' output is scaled by alpha / rank", .min = 0});
   f.field("targets", targets,
           {.help = "lora: projections that get an adapter", .choices = {"q", "k", "v", "o", "gate", "up", "down"}});
-  f.field("width", width, {.help = "scratch: width; default: the backbone's", .min = 1});
+  f.field("width", width, {.help = "scratch: width; default: the backbone's", .min = 1, .max = 1 << 20});
   f.field("feed_forward", feed_forward,
-          {.help = "scratch: width of the feed-forward; default: the backbone's", .min = 1});
-  f.field("heads", heads, {.help = "scratch: query heads; default: the backbone's", .min = 1});
+          {.help = "scratch: width of the feed-forward; default: the backbone's", .min = 1, .max = 1 << 20});
+  f.field("heads", heads, {.help = "scratch: query heads; default: the backbone's", .min = 1, .max = 4096});
   f.field("deviation", deviation, {.help = "standard deviation of the initial soft tokens", .min = 0});
   f.field("calls", calls,
           {.help = "call at every boundary, or where the gain expected from the decoder's last state reaches call_cost",
@@ -47,12 +50,7 @@ void DcaOptions::validate() const {
                 .found = train_lag.size() == 2 ? str("[", train_lag[0], ", ", train_lag[1], "]")
                                                : str(train_lag.size(), " numbers")});
   }
-  if (coprocessor == "lora" && targets.empty()) {
-    fail_usage({.what = "adapters without a projection to adapt",
-                .where = "latent.targets",
-                .expected = "at least one of q, k, v, o, gate, up, down",
-                .found = "an empty list"});
-  }
+  if (coprocessor == "lora") check_targets(targets, "adapters without a projection to adapt");
   if (calls == "always" && call_cost != 0) {
     fail_usage({.what = "a cost of calls without a gate that could skip them",
                 .where = "latent.call_cost",

@@ -3,11 +3,21 @@
 #include <set>
 
 #include "bt/core/error.h"
+#include "bt/core/files.h"
 #include "bt/core/strings.h"
 #include "bt/text/tasks.h"
 #include "machine_options.h"
 
 namespace bt {
+namespace {
+
+void check_files(const ModelPlace& place, const std::string& input, const std::string& output) {
+  need_model(place);
+  need_file(input, "the input");
+  if (!output.empty()) check_writable_file(output);
+}
+
+}  // namespace
 
 void EvalRunOptions::fields(OptionFields& f) {
   model_fields(f, place);
@@ -31,6 +41,7 @@ void EvalRunOptions::validate() const {
     find_task(name);
     if (!seen.insert(name).second) fail_usage({.what = "a task is named twice", .where = "--tasks", .found = name});
   }
+  if (!prompt_template.empty()) check_prompt_template(prompt_template);
   check_place(place);
 }
 
@@ -98,26 +109,12 @@ void check_files(const EvalRunOptions& options) {
   for (const std::string& name : options.tasks) {
     need_file(options.data + "/" + find_task(name).data_file, "the data of " + name);
   }
+  check_writable_folder(options.out);
 }
 
-void check_files(const PerplexityOptions& options) {
-  need_model(options.place);
-  need_file(options.input, "the input");
-}
-
-void check_files(const AheadPerplexityOptions& options) {
-  need_model(options.place);
-  need_file(options.input, "the input");
-}
-
-void check_files(const ProbeRunOptions& options) {
-  need_model(options.place);
-  need_file(options.input, "the input");
-}
-
-void check_files(const ScoreOptions& options) {
-  need_model(options.place);
-  need_file(options.input, "the input");
-}
+void check_files(const PerplexityOptions& options) { check_files(options.place, options.input, options.output); }
+void check_files(const AheadPerplexityOptions& options) { check_files(options.place, options.input, options.output); }
+void check_files(const ProbeRunOptions& options) { check_files(options.place, options.input, options.output); }
+void check_files(const ScoreOptions& options) { check_files(options.place, options.input, options.output); }
 
 }  // namespace bt

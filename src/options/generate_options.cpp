@@ -1,6 +1,7 @@
 #include "bt/options/generate_options.h"
 
 #include "bt/core/error.h"
+#include "bt/core/files.h"
 #include "machine_options.h"
 
 namespace bt {
@@ -46,6 +47,8 @@ void GenerateOptions::validate() const {
 void check_files(const GenerateOptions& options) {
   need_model(options.place);
   if (!options.input.empty()) need_file(options.input, "the input");
+  if (!options.output.empty()) check_writable_file(options.output);
+  if (!options.trace.empty()) check_writable_folder(options.trace);
 }
 
 }  // namespace bt

@@ -4,24 +4,32 @@
 #include "machine_options.h"
 
 namespace bt {
+namespace {
 
+constexpr int64_t kMostHeadDim = 4096;
+
+}  // namespace
+
+// The ranges are those of parse_model_config, which scratch_config goes through.
 void ModelOptions::fields(OptionFields& f) {
-  constexpr double kMost = 1 << 24;
+  constexpr double kMostWidth = 1 << 20, kMostTokens = 1 << 24;
   f.field("path", path, {.help = "Hugging Face folder; absent: the sizes below, from random weights"});
   load_field(f, load);
   f.field("tokenizer", tokenizer, {.help = "folder, file or \"bytes\"; absent: the tokenizer in model.path"});
   f.field("family", family, {.help = "decoder family", .choices = supported_model_types()});
-  f.field("hidden_size", hidden_size, {.help = "width of the residual stream", .min = 1, .max = kMost});
-  f.field("intermediate_size", intermediate_size, {.help = "width of the feed-forward", .min = 1, .max = kMost});
+  f.field("hidden_size", hidden_size, {.help = "width of the residual stream", .min = 1, .max = kMostWidth});
+  f.field("intermediate_size", intermediate_size, {.help = "width of the feed-forward", .min = 1, .max = kMostWidth});
   f.field("layers", layers, {.help = "decoder layers", .min = 1, .max = 1024});
   f.field("heads", heads, {.help = "query heads", .min = 1, .max = 1024});
   f.field("kv_heads", kv_heads, {.help = "key/value heads; absent: heads", .min = 1, .max = 1024});
-  f.field("head_dim", head_dim, {.help = "width of a head; absent: hidden_size / heads", .min = 2, .max = 4096});
-  f.field("max_position", max_position, {.help = "longest text, in tokens", .min = 1, .max = kMost});
-  f.field("rope_theta", rope_theta, {.help = "base of the rotary angles", .min = 1});
-  f.field("rms_norm_eps", rms_norm_eps, {.help = "epsilon of the norms", .min = 0, .max = 1});
+  f.field("head_dim", head_dim,
+          {.help = "width of a head; absent: hidden_size / heads", .min = 2, .max = kMostHeadDim});
+  f.field("max_position", max_position, {.help = "longest text, in tokens", .min = 1, .max = kMostTokens});
+  f.field("rope_theta", rope_theta, {.help = "base of the rotary angles", .min = 1, .max = 1e12});
+  f.field("rms_norm_eps", rms_norm_eps, {.help = "epsilon of the norms", .min = 1e-12, .max = 1});
   f.field("tie_word_embeddings", tie_word_embeddings, {.help = "output head and embedding share their weights"});
-  f.field("initializer_range", initializer_range, {.help = "standard deviation of initial weights", .min = 0});
+  f.field("initializer_range", initializer_range,
+          {.help = "standard deviation of initial weights", .min = 0, .max = 100});
 }
 
 void ModelOptions::validate() const {
@@ -53,6 +61,13 @@ void ModelOptions::validate() const {
                 .where = "model.head_dim",
                 .expected = "an even number",
                 .found = str(width)});
+  }
+  if (width > kMostHeadDim) {
+    fail_usage({.what = "hidden_size makes the heads too wide",
+                .where = "model.hidden_size",
+                .expected = str("at most ", kMostHeadDim, " * heads"),
+                .found = str(*hidden_size),
+                .next_step = "or give model.head_dim"});
   }
   if (kv_heads && *heads % *kv_heads != 0) {
     fail_usage({.what = "heads is not a multiple of kv_heads",

@@ -4,14 +4,15 @@
 namespace bt {
 
 void RowChoiceOptions::recent_fields(OptionFields& f) {
-  f.field("recent", recent, {.help = "R: newest rows that are rewritten, and vote on what is recalled", .min = 1});
+  f.field("recent", recent,
+          {.help = "R: newest rows that are rewritten, and vote on what is recalled", .min = 1, .max = 1 << 20});
   f.field("window", window,
           {.help = "newest rows of the step just written, or of the whole text", .choices = {"step", "recent"}});
   f.field("rewrite_recent", rewrite_recent, {.help = "false: recent rows only vote on what is recalled"});
 }
 
 void RowChoiceOptions::recall_fields(OptionFields& f) {
-  f.field("recall", recall, {.help = "K: earlier rows that are rewritten; 0: none", .min = 0});
+  f.field("recall", recall, {.help = "K: earlier rows that are rewritten; 0: none", .min = 0, .max = 1 << 20});
   f.field("recall_by", recall_by,
           {.help = "which earlier rows: greatest attention mass, chance, or newest",
            .choices = {"mass", "random", "newest"}});

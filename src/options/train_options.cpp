@@ -27,6 +27,15 @@ void DataOptions::fields(OptionFields& f) {
           {.help = "batches among which examples are grouped by length; 0: none", .min = 0});
 }
 
+void DataOptions::validate() const {
+  if (train.empty()) {
+    fail_usage({.what = "training without a training file",
+                .where = "data.train",
+                .expected = "at least one file",
+                .found = "an empty list"});
+  }
+}
+
 DatasetSpec DataOptions::spec(const std::vector<std::string>& files) const {
   return {.files = files,
           .prompt = prompt,
@@ -47,7 +56,7 @@ void TrainOptions::fields(OptionFields& f) {
   f.field("lr", lr, {.help = "peak learning rate", .min = 0});
   f.field("weight_decay", weight_decay, {.help = "decoupled; not on gates, norms and embeddings", .min = 0});
   f.field("betas", betas, {.help = "AdamW's averaging factors", .min = 0, .max = 1});
-  f.field("eps", eps, {.help = "AdamW's epsilon", .min = 0});
+  f.field("eps", eps, {.help = "AdamW's epsilon", .min = 1e-30});
   f.field("schedule", schedule, {.help = "learning rate after the warm-up", .choices = {"cosine", "constant"}});
   f.field("warmup_steps", warmup_steps, {.help = "steps of linear warm-up", .min = 0});
   f.field("final_lr_ratio", final_lr_ratio, {.help = "cosine: last rate relative to lr", .min = 0, .max = 1});

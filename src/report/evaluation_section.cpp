@@ -142,6 +142,10 @@ Markup pair_plot(const std::vector<EvaluationRun>& runs, const Pairing& pairing)
   return interval_plot(plot);
 }
 
+std::string detectable(const std::optional<double>& effect) {
+  return effect ? significant(100 * *effect, 3) : "not estimable";
+}
+
 Markup pair_table(const std::vector<EvaluationRun>& runs, const Pairing& pairing) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& [other, comparison, holm_p] : pairing.pairs) {
@@ -150,12 +154,12 @@ Markup pair_table(const std::vector<EvaluationRun>& runs, const Pairing& pairing
                     str(points(d.difference), " ", points(d.interval)), finding(d.interval),
                     grouped(comparison.mcnemar.only_a), grouped(comparison.mcnemar.only_b),
                     p_text(comparison.mcnemar.p_value), p_text(holm_p),
-                    significant(100 * comparison.minimum_detectable_effect, 3)});
+                    detectable(comparison.minimum_detectable_effect)});
   }
   return table(
       str("Difference to ", runs[0].name,
           " on the same problems, in points; McNemar's exact test, Holm's correction for all rows. Detectable: "
-          "the smallest difference shown with 80 % power at 5 %."),
+          "the smallest difference shown with 80 % power at 5 %; not estimable where differences have no spread."),
       {{"run"},
        {"task"},
        {"filter"},

@@ -40,7 +40,7 @@ Contents read_all(const std::vector<std::string>& folders) {
   Contents contents;
   for (const std::string& path : folders) {
     const RunFolder folder = open_run_folder(path);
-    if (folder.is_training) contents.training.push_back(read_training_run(path));
+    if (folder.is_training) contents.training.push_back(read_training_run(folder));
     if (!folder.results.empty()) contents.evaluations.push_back(read_evaluation_run(folder));
     if (folder.is_study) contents.studies.push_back(read_study(path));
   }

@@ -13,12 +13,13 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void fail_other_folder(const std::string& path, const std::string& found) {
-  fail_bad_file(
-      {.what = "nothing to report on",
-       .where = path,
-       .expected = "config.resolved.yaml and metrics.jsonl (bt-train), results_*.json (bt-eval run), or study.json",
-       .found = found,
-       .next_step = "name the folder of the run itself, not its best/, final/ or checkpoints/"});
+  fail_bad_file({.what = "nothing to report on",
+                 .where = path,
+                 .expected =
+                     "config.resolved.yaml with metrics.jsonl or final/ (bt-train), results_*.json (bt-eval run), or "
+                     "study.json",
+                 .found = found,
+                 .next_step = "name the folder of a run that has written them, not its best/, final/ or checkpoints/"});
 }
 
 bool is_results_file(const std::string& name) { return name.starts_with("results_") && name.ends_with(".json"); }
@@ -48,7 +49,9 @@ std::string first_of(std::vector<std::string> names) {
 RunFolder open_run_folder(const std::string& path) {
   const std::vector<std::string> names = file_names(path);
   const auto has = [&](const char* name) { return std::binary_search(names.begin(), names.end(), name); };
-  RunFolder folder{path, has("config.resolved.yaml") && has("metrics.jsonl"), {}, has("study.json")};
+  // Without steps to train there are no figures, but a final/. The config alone lies in best/ and final/, too.
+  const bool has_run = has("metrics.jsonl") || has("final");
+  RunFolder folder{path, has("config.resolved.yaml") && has_run, has("metrics.jsonl"), {}, has("study.json")};
   for (const std::string& name : names) {
     if (is_results_file(name)) folder.results.push_back(path + "/" + name);
   }

@@ -18,7 +18,7 @@ struct Provenance {
 
 struct RunFolder {
   std::string path;
-  bool is_training = false;
+  bool is_training = false, has_metrics = false;
   std::vector<std::string> results;  // paths of results_*.json, the newest last
   bool is_study = false;
 };

@@ -105,16 +105,16 @@ const Curve* TrainingRun::find(const std::string& key) const {
   return found == curves.end() ? nullptr : &found->second;
 }
 
-TrainingRun read_training_run(const std::string& folder) {
-  const std::string path = folder + "/config.resolved.yaml", text = read_file(path, kMostConfigBytes);
+TrainingRun read_training_run(const RunFolder& folder) {
+  const std::string path = folder.path + "/config.resolved.yaml", text = read_file(path, kMostConfigBytes);
   const ConfigNode config = parse_config(text, path);
-  TrainingRun run{.name = config_value(config, "run.name"), .folder = folder};
-  if (run.name.empty()) run.name = folder;
+  TrainingRun run{.name = config_value(config, "run.name"), .folder = folder.path};
+  if (run.name.empty()) run.name = folder.path;
   run.method = config_value(config, "latent.method");
   if (run.method.empty()) run.method = "none (SFT)";
-  run.provenance = provenance_of(folder, text, config);
-  add_metrics(run, folder + "/metrics.jsonl");
-  run.trained_parameters = trained_parameters(folder);
+  run.provenance = provenance_of(folder.path, text, config);
+  if (folder.has_metrics) add_metrics(run, folder.path + "/metrics.jsonl");
+  run.trained_parameters = trained_parameters(folder.path);
   return run;
 }
 

@@ -1,4 +1,4 @@
-// A run of bt-train: config.resolved.yaml and metrics.jsonl.
+// A run of bt-train: config.resolved.yaml and, but for a run without steps, metrics.jsonl.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,6 @@ struct TrainingRun {
 };
 
 // ExitCode::bad_file with file and line for what is malformed or too large.
-TrainingRun read_training_run(const std::string& folder);
+TrainingRun read_training_run(const RunFolder& folder);
 
 }  // namespace bt::report

@@ -84,6 +84,10 @@ std::string points(const Interval& interval, bool with_sign = false) {
   return str("[", points(interval.low, with_sign), ", ", points(interval.high, with_sign), "]");
 }
 
+std::string detectable_text(const std::optional<double>& effect) {
+  return effect ? points(*effect) + " points with 80 % power at 5 %" : "not estimable: the differences have no spread";
+}
+
 std::string p_text(double p) {
   std::ostringstream out;
   out << std::setprecision(2) << p;
@@ -94,7 +98,7 @@ std::string p_text(double p) {
 
 std::vector<SampleComparison> compare_samples(const std::string& a, const std::string& b,
                                               const ComparisonOptions& options) {
-  const SampleScores scores_a = read_sample_scores(a), scores_b = read_sample_scores(b);
+  const SampleScores scores_a = read_sample_scores(a, options.task), scores_b = read_sample_scores(b, options.task);
   std::vector<SampleComparison> out;
   for (const auto& [name, documents] : scores_a) {
     const auto other = scores_b.find(name);
@@ -124,7 +128,7 @@ std::string comparison_text(const std::vector<SampleComparison>& comparisons, co
         << "  McNemar           only A " << c.mcnemar.only_a << ", only B " << c.mcnemar.only_b
         << ", p = " << p_text(c.mcnemar.p_value)
         << (comparisons.size() > 1 ? ", Holm p = " + p_text(c.holm_p_value) : "") << "\n"
-        << "  detectable        " << points(c.minimum_detectable_effect) << " points with 80 % power at 5 %\n";
+        << "  detectable        " << detectable_text(c.minimum_detectable_effect) << "\n";
   }
   out << "Intervals at " << points(options.confidence) << " %: Wilson, paired normal, " << options.resamples
       << " paired resamples (seed " << options.seed << ").\n";
@@ -135,22 +139,23 @@ Json comparison_json(const std::vector<SampleComparison>& comparisons, const Com
   Json list = Json::array();
   for (const SampleComparison& c : comparisons) {
     const PairedDifference& d = c.difference;
-    list.push_back(Json::object({{"task", c.task},
-                                 {"filter", c.filter},
-                                 {"items", d.items},
-                                 {"mean_a", d.mean_a},
-                                 {"mean_b", d.mean_b},
-                                 {"wilson_a", interval_json(c.accuracy_a)},
-                                 {"wilson_b", interval_json(c.accuracy_b)},
-                                 {"difference", d.difference},
-                                 {"standard_error", d.standard_error},
-                                 {"interval", interval_json(d.interval)},
-                                 {"bootstrap_interval", interval_json(c.bootstrap)},
-                                 {"only_a", c.mcnemar.only_a},
-                                 {"only_b", c.mcnemar.only_b},
-                                 {"mcnemar_p", c.mcnemar.p_value},
-                                 {"holm_p", c.holm_p_value},
-                                 {"minimum_detectable_effect", c.minimum_detectable_effect}}));
+    list.push_back(Json::object(
+        {{"task", c.task},
+         {"filter", c.filter},
+         {"items", d.items},
+         {"mean_a", d.mean_a},
+         {"mean_b", d.mean_b},
+         {"wilson_a", interval_json(c.accuracy_a)},
+         {"wilson_b", interval_json(c.accuracy_b)},
+         {"difference", d.difference},
+         {"standard_error", d.standard_error},
+         {"interval", interval_json(d.interval)},
+         {"bootstrap_interval", interval_json(c.bootstrap)},
+         {"only_a", c.mcnemar.only_a},
+         {"only_b", c.mcnemar.only_b},
+         {"mcnemar_p", c.mcnemar.p_value},
+         {"holm_p", c.holm_p_value},
+         {"minimum_detectable_effect", c.minimum_detectable_effect ? Json(*c.minimum_detectable_effect) : Json()}}));
   }
   return Json::object({{"confidence", options.confidence},
                        {"resamples", options.resamples},

@@ -77,16 +77,18 @@ std::map<std::string, fs::path> samples_in(const std::string& folder) {
 
 }  // namespace
 
-SampleScores read_sample_scores(const std::string& path) {
+SampleScores read_sample_scores(const std::string& path, const std::string& task) {
   SampleScores scores;
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) {
-    for (const auto& [task, file] : samples_in(path)) add_file(scores, file);
+    for (const auto& [of, file] : samples_in(path)) {
+      if (task.empty() || of == task) add_file(scores, file);
+    }
   } else {
     add_file(scores, path);
   }
   if (scores.empty()) {
-    fail_bad_file({.what = "no graded samples",
+    fail_bad_file({.what = task.empty() ? "no graded samples" : "no graded samples of " + task,
                    .where = path,
                    .expected = "samples_<task>_<date>.jsonl or graded JSON Lines",
                    .next_step = "bt-eval run and bt-eval grade write them"});

@@ -16,7 +16,8 @@ struct SampleScore {
 using TaskFilter = std::pair<std::string, std::string>;                     // task, filter
 using SampleScores = std::map<TaskFilter, std::map<int64_t, SampleScore>>;  // by document
 
-// `path`: a folder of samples_<task>_<date>.jsonl, such a file, or a file with "graded" objects (task: its name).
-SampleScores read_sample_scores(const std::string& path);
+// `path`: a folder of samples_<task>_<date>.jsonl, such a file, or a file with "graded" objects (task: its name). With
+// a `task`, no other's file of a folder is opened.
+SampleScores read_sample_scores(const std::string& path, const std::string& task);
 
 }  // namespace bt

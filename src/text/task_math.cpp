@@ -36,9 +36,10 @@ std::string boxed_gold(std::string_view solution) {
 }
 
 std::vector<FilterGrade> grade_sft(std::string_view completion, std::string_view gold) {
+  const std::string expected = boxed_gold(gold);  // a gold without one is refused whatever the answer
   const auto answer = last_boxed_answer(valid_utf8(completion));
   if (!answer) return {{"boxed", std::string(kInvalidAnswer), 0}};
-  return {{"boxed", *answer, same_math_answer(*answer, boxed_gold(gold))}};
+  return {{"boxed", *answer, same_math_answer(*answer, expected)}};
 }
 
 std::vector<FilterGrade> grade_hendrycks(std::string_view completion, std::string_view gold) {

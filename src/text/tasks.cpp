@@ -22,6 +22,12 @@ std::vector<Task> all_tasks() {
   return out;
 }
 
+bool names_a_field(std::string_view form) {  // its braces match
+  size_t at = form.find('{');
+  while (at != std::string_view::npos && form.substr(at).starts_with("{{")) at = form.find('{', at + 2);
+  return at != std::string_view::npos;
+}
+
 std::vector<Json> read_documents(const Task& task, const std::string& data_dir) {
   const std::string path = data_dir + "/" + task.data_file;
   std::vector<Json> documents = task.read ? task.read(path) : read_json_lines(path);
@@ -63,7 +69,7 @@ const Task& find_task(std::string_view name) {
   }
   const std::string nearest = nearest_name(name, names);
   fail_usage({.what = "unknown task",
-              .where = "--task",
+              .where = "command line",
               .expected = nearest.empty() ? "a task's name" : nearest,
               .found = std::string(name),
               .next_step = "bt-eval tasks lists them"});
@@ -73,6 +79,15 @@ std::string gold_of(const Task& task, const Json& document) {
   const std::string where = str("document of ", task.name, ": ", task.gold_field);
   const Json& gold = document.at(task.gold_field, where);
   return gold.is_string() ? gold.as_string(where) : gold.dump();
+}
+
+void check_prompt_template(std::string_view form) {
+  const TextTemplate checked(form, "the prompt template");
+  if (names_a_field(form)) return;
+  fail_usage({.what = "the prompt template names no field: every document would get the same prompt",
+              .where = "command line",
+              .expected = "a text such as \"{question}\\n\"",
+              .found = quoted_excerpt(form)});
 }
 
 std::vector<Prompt> make_prompts(const Task& task, const std::string& data_dir, const PromptOptions& options) {

@@ -174,7 +174,7 @@ void Trainer::update(const Passes& passes, StepReport& report) {
   report.skipped = true;
   ++state_.skipped_in_a_row;
   if (options.on_nonfinite == "stop" || state_.skipped_in_a_row >= options.skip_limit) {
-    stop_nonfinite(report, state_.step, passes.batches);
+    stop_nonfinite(report, state_.step + 1, passes.batches);
   }
   log::warning(str("step ", state_.step, " is skipped: loss ", report.loss, ", gradient norm ", report.grad_norm));
 }

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 
+#include <cmath>
 #include <fstream>
 
 #include "bt/core/files.h"
@@ -43,9 +44,11 @@ class BtEvalTest : public testing::EvalTest {
         {path("model"), config, load_tokenizer("bytes")->fingerprint(), weights_fingerprint(*backbone.parameters)});
   }
 
-  Outcome run(const std::string& arguments, const std::string& before = "true") const {
-    const std::string command = std::string("cd '") + path("") + "' && " + before + " && " BT_BINARY_DIR "/bin/" +
-                                arguments + " >out.txt 2>err.txt";
+  Outcome run(const std::string& arguments, const std::string& before = "true",
+              const std::string& out = "out.txt") const {
+    write("out.txt", "");
+    const std::string command =
+        str("cd '", path(""), "' && ", before, " && " BT_BINARY_DIR "/bin/", arguments, " >", out, " 2>err.txt");
     const int status = std::system(command.c_str());
     return {WEXITSTATUS(status), read_file(path("out.txt")), read_file(path("err.txt"))};
   }
@@ -83,6 +86,65 @@ TEST_F(BtEvalTest, MissingFilesAreExitThree) {
   EXPECT_EQ(run("bt-eval run --model nowhere --tasks math_sft --data data --out results").code, 3);
   EXPECT_EQ(run("bt-eval score --model model --input nowhere.jsonl --output out.jsonl").code, 3);
   EXPECT_EQ(run("bt-generate --model model --input nowhere.jsonl").code, 3);
+}
+
+// The weights are broken: whoever opens them ends in 3.
+TEST_F(BtEvalTest, WhatCouldNotBeWrittenIsRefusedBeforeTheModelIsOpened) {
+  write("model/model.safetensors", "broken");
+  write("file", "");
+  write("in.jsonl", "{\"text\": \"ab\"}\n");
+  ASSERT_EQ(run("bt-eval score --model model --input in.jsonl --output out.jsonl").code, 3);
+  const std::string tasks = "bt-eval run --model model --tasks math_sft --data data --out ";
+  for (const std::string& command :
+       {tasks + "file", tasks + "file/results", std::string("bt-eval score --model model --input in.jsonl --output ."),
+        std::string("bt-eval score --model model --input in.jsonl --output nowhere/out.jsonl"),
+        std::string("bt-eval perplexity --model model --input in.jsonl --output file/out.json"),
+        std::string("bt-eval probe --model model --input in.jsonl --output nowhere/out.json"),
+        std::string("bt-generate --model model --prompt a --output nowhere/out.jsonl"),
+        std::string("bt-generate --model model --prompt a --trace file")}) {
+    const Outcome refused = run(command);
+    EXPECT_EQ(refused.code, 6) << command << "\n" << refused.err;
+  }
+  EXPECT_EQ(run(tasks + "new/results").code, 3);
+  EXPECT_FALSE(std::filesystem::exists(path("new"))) << "a question has made it";
+}
+
+TEST_F(BtEvalTest, NeitherStandardOutputNorTheFolderCostsTheOthersResults) {
+  const std::string command = "bt-eval run --model model --tasks math_sft --data data --device cpu --out results";
+  EXPECT_EQ(run(command, "true", "/dev/full").code, 6);
+  EXPECT_EQ(run("bt-eval compare results results").code, 0) << "samples were written";
+  std::filesystem::remove_all(path("results"));
+  std::filesystem::create_symlink("nowhere/else", path("results"));  // shows only when the folder is made
+  const Outcome shown = run(command);
+  EXPECT_EQ(shown.code, 6) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("50.00 %"));
+}
+
+TEST_F(BtEvalTest, NumbersThatAreNoneAreExitFour) {
+  const InferenceModel broken = testing::scripted_model("ab");
+  broken.decoder().head.fill_(std::nan(""));
+  save_backbone(broken.backbone, path("broken"));
+  load_tokenizer("bytes")->save(path("broken"));
+  write("in.jsonl", "{\"text\": \"ab\"}\n");
+  const std::string model = " --model broken --device cpu --input in.jsonl";
+  for (const std::string& command : {"bt-eval perplexity --context 8 --stride 4 --output out.json" + model,
+                                     "bt-eval score --output out.json" + model}) {
+    const Outcome refused = run(command);
+    EXPECT_EQ(refused.code, 4) << refused.err;
+    EXPECT_THAT(refused.err, HasSubstr("in.jsonl"));
+    EXPECT_EQ(refused.out, "");
+    EXPECT_FALSE(std::filesystem::exists(path("out.json")));
+  }
+  EXPECT_EQ(run("bt-generate --model broken --device cpu --prompt a").code, 4);
+  for (const char* help : {"bt-eval --help", "bt-generate --help"})
+    EXPECT_THAT(run(help).out, HasSubstr("4 the model"));
+}
+
+TEST_F(BtEvalTest, ALineOfTwoSourcesIsRefused) {
+  write("both.jsonl", "{\"prompt\": \"a\"}\n{\"ids\": [97], \"prompt\": \"a\"}\n");
+  const Outcome refused = run("bt-generate --model model --device cpu --input both.jsonl");
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_THAT(refused.err, ::testing::AllOf(HasSubstr("both.jsonl: object 2"), HasSubstr("either")));
 }
 
 TEST_F(BtEvalTest, ScoresLines) {
@@ -157,6 +219,11 @@ TEST_F(BtEvalTest, StopStringsAndTokensEndAnAnswer) {
   EXPECT_EQ(text.out, "\\box\n") << text.err;
   const Outcome token =
       run("bt-generate --model model --dtype float64 --device cpu --prompt '2+5\n' --stop-token 1,120 --json");
+  for (const char* beyond : {"259", "99999", "4294967309"}) {
+    const Outcome refused = run(str("bt-generate --model model --device cpu --prompt a --stop-token ", beyond));
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_THAT(refused.err, HasSubstr("0 to 258"));
+  }
   EXPECT_THAT(token.out, HasSubstr("\"completion\":\"\\\\bo\",\"ids\":[92,98,111],\"finish_reason\":\"stop\""));
 }
 

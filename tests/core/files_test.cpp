@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <iterator>
 #include <string>
@@ -91,6 +93,52 @@ TEST_F(FilesTest, AFailedWriteLeavesTheOldFileAndNothingElse) {
   EXPECT_EQ(code_of([&] { write_file_atomically(path("folder"), "new"); }), ExitCode::io);
   EXPECT_EQ(read_file(path("f")), "old");
   EXPECT_EQ(file_count(), 2u);
+}
+
+TEST_F(FilesTest, WhatCannotBeWrittenIsKnownBeforehand) {
+  write_file_atomically(path("f"), "old");
+  EXPECT_NO_THROW(check_writable_file(path("f")));
+  EXPECT_NO_THROW(check_writable_file(path("new")));
+  for (const std::string& no_file :
+       {folder_, path("no/new"), path("f/new"), path(std::string(300, 'n')), std::string("/dev/null")}) {
+    EXPECT_EQ(code_of([&] { check_writable_file(no_file); }), ExitCode::io) << no_file;
+  }
+  EXPECT_NO_THROW(check_writable_folder(folder_));
+  EXPECT_NO_THROW(check_writable_folder(path("a/b/")));
+  EXPECT_NO_THROW(check_writable_folder("bt_files_test_no_such_folder"));
+  EXPECT_EQ(code_of([&] { check_writable_folder(path("f")); }), ExitCode::io);
+  EXPECT_EQ(code_of([&] { check_writable_folder(path("f/a/b")); }), ExitCode::io);
+  EXPECT_EQ(file_count(), 1u) << "a question has written";
+}
+
+TEST_F(FilesTest, TheReasonIsNamedOnceAndIsTheTrueOne) {
+  write_file_atomically(path("f"), "x");
+  errno = ENOTTY;  // of something that has nothing to do with it
+  try {
+    make_folders(path("f/a"));
+    ADD_FAILURE() << "a folder below a file";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::io);
+    EXPECT_EQ(error.what(), path("f/a") + ": cannot make the folder: Not a directory");
+  }
+  EXPECT_NO_THROW(make_folders(path("a/b")));
+  EXPECT_NO_THROW(make_folders(path("a/b"))) << "it is there";
+  EXPECT_TRUE(fs::is_directory(path("a/b")));
+}
+
+TEST(Print, AFullDeviceIsAnIoErrorAtOnceAndEverAfter) {
+  const auto print_to = [](const char* device) {
+    EXPECT_NE(std::freopen(device, "w", stdout), nullptr);
+    std::exit(static_cast<int>(code_of([] {
+      try {
+        print("text");
+      } catch (const Error&) {
+      }
+      print("");
+    })));
+  };
+  EXPECT_EXIT(print_to("/dev/full"), testing::ExitedWithCode(6), "");
+  EXPECT_EXIT(print_to("/dev/null"), testing::ExitedWithCode(0), "");
 }
 
 TEST_F(FilesTest, SyncingWhatIsNotThereIsAnIoError) {

@@ -89,8 +89,9 @@ TEST(PairedBootstrap, RepeatsWithItsSeedAndNearsTheNormalInterval) {
 }
 
 TEST(MinimumDetectableEffect, IsTheSumOfBothQuantiles) {
-  EXPECT_NEAR(minimum_detectable_effect(0.01), 0.01 * (1.959963984540054 + 0.8416212335729143), 1e-12);
-  EXPECT_NEAR(minimum_detectable_effect(0.01, 0.05, 0.5), 0.01 * 1.959963984540054, 1e-12);
+  EXPECT_NEAR(minimum_detectable_effect(0.01).value(), 0.01 * (1.959963984540054 + 0.8416212335729143), 1e-12);
+  EXPECT_NEAR(minimum_detectable_effect(0.01, 0.05, 0.5).value(), 0.01 * 1.959963984540054, 1e-12);
+  EXPECT_FALSE(minimum_detectable_effect(0).has_value());
 }
 
 TEST(HolmAdjust, StepsDownAndStaysMonotone) {

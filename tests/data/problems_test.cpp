@@ -169,6 +169,9 @@ TEST(Problems, RefusesOptionsThatCannotBeMet) {
   expect_usage([] { make_problems({}, 0, -1); }, "out of range");
   expect_usage([] { make_problems({}, 0, 1, "valid"); }, "valid");
   expect_usage([] { shifted_problems({}, "harder"); }, "harder");
+  expect_usage([] { shifted_problems({.max_value = INT64_MAX}, "larger"); }, "max_value");
+  expect_usage([] { shifted_problems({.max_operand = INT64_MAX}, "larger"); }, "max_operand");
+  expect_usage([] { shifted_problems({.max_steps = INT64_MAX}, "longer"); }, "names");
   const ProblemOptions tiny{.min_steps = 1, .max_steps = 1, .max_value = 2, .max_operand = 1, .names = 2};
   expect_usage([&] { make_problems(tiny, 0, 1000); }, "different");
 }

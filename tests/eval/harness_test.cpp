@@ -131,6 +131,7 @@ TEST_F(HarnessTest, WritesTheHarnessesKeys) {
   run.start_time = 1.7e9;
   run.started = file_time(run.start_time);
   const std::vector<TaskResult> results = {evaluate_task(model, find_task("math_sft"), run.options)};
+  write_samples(path("out"), run, results[0]);
   const Json json = Json::parse_file(write_results(path("out"), run, results));
   for (const char* key :
        {"results", "configs", "versions", "n-shot", "higher_is_better", "n-samples", "config", "git_hash", "date",
@@ -162,11 +163,11 @@ TEST_F(HarnessTest, WritesSamplesThatCanBeCompared) {
   run.model = &model;
   run.options = math({"7", "8", "7", "9"});
   run.started = "2026-01-31T10-00-00.000001";
-  write_results(path("a"), run, {evaluate_task(model, find_task("math_sft"), run.options)});
+  write_samples(path("a"), run, evaluate_task(model, find_task("math_sft"), run.options));
   const InferenceModel other = scripted_model("\n\\boxed{8}");
   other.training->prompt_template = "{problem}\n";
   run.model = &other;
-  write_results(path("b"), run, {evaluate_task(other, find_task("math_sft"), run.options)});
+  write_samples(path("b"), run, evaluate_task(other, find_task("math_sft"), run.options));
   const auto comparisons = compare_samples(path("a"), path("b"), {});
   ASSERT_EQ(comparisons.size(), 1u);
   EXPECT_EQ(comparisons[0].task, "math_sft");
@@ -180,7 +181,8 @@ TEST_F(HarnessTest, PrintsWhatANumberDependsOn) {
   EvaluationRun run;
   run.model = &model;
   run.options = math({"7", "8"});
-  const std::string table = results_table(run, {evaluate_task(model, find_task("math_sft"), run.options)});
+  const std::string table =
+      task_table(model, evaluate_task(model, find_task("math_sft"), run.options)) + circumstances(run);
   for (const char* part : {"math_sft  2 of 2 documents", "last \\boxed{}", "50.00 %", "float64", "batch size 16",
                            "truncated", "tokens/s"}) {
     EXPECT_NE(table.find(part), std::string::npos) << part << "\n" << table;
@@ -192,6 +194,21 @@ TEST_F(HarnessTest, AsksTheTasksQuestionWhateverItWasCalledInTraining) {
   const TaskResult result = evaluate_task(model, find_task("math_sft"), math({"7"}));
   EXPECT_EQ(result.prompt_template, "{problem}\n");
   EXPECT_EQ(result.samples.size(), 1u);
+}
+
+TEST_F(HarnessTest, AGoldThatCannotBeGradedIsRefusedBeforeAnythingIsGenerated) {
+  const InferenceModel model = scripted_model("?a");  // whose answers have no box
+  HarnessOptions options = math({"7"});
+  std::ofstream(path("data/math/test.jsonl"), std::ios::app) << "{\"problem\": \"2+2\", \"solution\": \"4\"}\n";
+  try {
+    evaluate_task(model, find_task("math_sft"), options);
+    ADD_FAILURE() << "a solution without a box was accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_file);
+    EXPECT_NE(error.problem().where.find("math_sft, document 1"), std::string::npos) << error.what();
+  }
+  options.limit = 1;
+  EXPECT_EQ(evaluate_task(model, find_task("math_sft"), options).samples.size(), 1u);
 }
 
 TEST_F(HarnessTest, NamesTheTemplateThatDoesNotFitTheTask) {

@@ -105,6 +105,15 @@ TEST_P(BranchAttention, GradientsEqualOneBranchAtATime) {
   for (size_t i = 0; i < inputs.size(); ++i) expect_near(found[i], expected[i], 10 * tolerance());
 }
 
+TEST(BranchAttentionOp, TakesStridedSequencesAndEnds) {
+  BranchProblem problem = branch_problem({.name = "strided"});
+  const at::Tensor expected = problem.attend();
+  const auto strided = [](const at::Tensor& x_R) { return at::stack({x_R, at::zeros_like(x_R)}, 1).select(1, 0); };
+  problem.branches.sequence_R = strided(problem.branches.sequence_R);
+  problem.branches.end_R = strided(problem.branches.end_R);
+  EXPECT_TRUE(problem.attend().equal(expected));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Shapes, BranchAttention,
     ::testing::Values(

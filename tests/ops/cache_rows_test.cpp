@@ -114,6 +114,32 @@ TEST(GatherRows, RefusesARowThatIsNotThere) {
                c10::Error);
 }
 
+TEST(GatherRows, RefusesShapesThatDoNotFit) {
+  const KvView kv = cache();
+  EXPECT_THROW(ops::gather_rows(kv, at::zeros({kEvents + 1, 1}, at::kLong)), c10::Error);
+  EXPECT_THROW(ops::gather_rows(kv, at::zeros({kEvents}, at::kLong)), c10::Error);
+  EXPECT_THROW(ops::gather_rows(kv, at::zeros({kEvents, 1}, at::kInt)), c10::Error);
+  EXPECT_THROW(ops::gather_rows({kv.k_BGTD, kv.v_BGTD.narrow(2, 0, 1), {}, {}, {}}, some_rows()), c10::Error);
+  EXPECT_THROW(ops::gather_rows({kv.k_BGTD, kv.v_BGTD.to(at::kFloat), {}, {}, {}}, some_rows()), c10::Error);
+  KvView placed = kv;
+  placed.place_B = at::zeros({kEvents - 1}, at::kLong);
+  EXPECT_THROW(ops::gather_rows(placed, some_rows()), c10::Error);
+}
+
+TEST(EditRows, RefusesShapesThatDoNotFit) {
+  const KvView kv = cache(), before = copy(kv);
+  const at::Tensor rows_EW = some_rows(), entries = at::zeros({kEvents, 3, kEntry}, at::kDouble),
+                   gate = at::ones({1}, at::kDouble);
+  for (const at::Tensor& bad : {entries.narrow(0, 0, 1), entries.narrow(1, 0, 2), entries.narrow(2, 0, kEntry - 1)}) {
+    EXPECT_THROW(ops::edit_rows_(kv, rows_EW, bad, entries, gate), c10::Error) << bad.sizes();
+    EXPECT_THROW(ops::edit_rows_(kv, rows_EW, entries, bad, gate), c10::Error) << bad.sizes();
+  }
+  KvView placed = kv;
+  placed.place_B = at::zeros({kEvents - 1}, at::kLong);
+  EXPECT_THROW(ops::edit_rows_(placed, rows_EW, entries, entries, gate), c10::Error);
+  expect_equal_caches(kv, before);
+}
+
 TEST(GatherRows, GradientsEqualDifferences) {
   const KvView kv = cache();
   testing::expect_gradients(

@@ -1,6 +1,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "ops/ops_test_support.h"
 
@@ -83,6 +84,15 @@ TEST(SelectTop, TheLowerRowWinsATie) {
 
 TEST(SelectTop, ZeroMassIsAChoiceAndNegativeMassIsNot) {
   EXPECT_EQ(as_rows(ops::select_top(at::tensor({-1.0, 0.0, -0.5, 0.0}).unsqueeze(0), 3)), (Rows{{1, 3, -1}}));
+}
+
+TEST(SelectTop, WhatIsNoNumberIsNotAChoice) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const at::Tensor mass_ET = at::tensor({0.5, nan, 0.25, -nan, -1.0, 0.0}, at::kDouble).unsqueeze(0);
+  for (const int64_t k : {1, 2, 3, 5}) {
+    EXPECT_EQ(as_rows(ops::select_top(mass_ET, k)), naive(mass_ET, k)) << k;
+    EXPECT_EQ(as_rows(sorted_form(mass_ET, k)), naive(mass_ET, k)) << k;
+  }
 }
 
 TEST(SelectTop, TakesStridedMass) {

@@ -2,12 +2,16 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "bt/core/config_node.h"
 #include "bt/core/error.h"
+#include "bt/core/strings.h"
 
 namespace bt {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 std::unique_ptr<Options> read_method(const std::string& name, const std::string& yaml) {
@@ -169,6 +173,35 @@ TEST(TriggerConfig, ResolvesToTheOptionsOfBoundaries) {
 
 TEST(TriggerConfig, TokensNeedIds) {
   EXPECT_THAT(usage_error([] { read_bt("trigger: {kind: tokens}"); }), HasSubstr("latent.trigger.token_ids"));
+}
+
+TEST(MethodOptions, SizesHaveABoundThatSumsAndProductsOfThemStayBelow) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  const auto refused = [](const std::string& method, const std::string& key, const std::string& value) {
+    EXPECT_THAT(usage_error([&] { read_method(method, key + ": " + value); }), HasSubstr(key)) << method;
+  };
+  for (const char* key : {"rewrite_lag", "recent", "recall", "width", "heads", "feed_forward"})
+    refused("bt", key, str(kMost));
+  for (const char* key : {"recent", "recall"}) {
+    refused("constant_rewrite", key, str(kMost));
+    refused("mean_shift", key, str(kMost));
+  }
+  for (const char* key : {"latents", "ahead", "rank", "width", "heads", "feed_forward"})
+    refused("dca", key, str(kMost));
+  refused("dca", "train_lag", str("[0, ", kMost, "]"));
+  for (const char* key : {"latents", "latents_per_step"}) refused("rollout", key, str(kMost));
+  refused("lora", "rank", str(kMost));
+  refused("pause", "count", str(kMost));
+  refused("gist", "rows", str(kMost));
+  EXPECT_EQ(read_bt("{rewrite_lag: 4096, recent: 100000, recall: 100000}").rows.recall, 100000);
+}
+
+TEST(LoraOptions, AProjectionGetsOneAdapter) {
+  EXPECT_THAT(usage_error([] { read_method("lora", "targets: [q, v, q]"); }),
+              AllOf(HasSubstr("latent.targets"), HasSubstr("q twice")));
+  EXPECT_THAT(usage_error([] { read_method("dca", "{coprocessor: lora, targets: [up, up]}"); }),
+              AllOf(HasSubstr("latent.targets"), HasSubstr("up twice")));
+  EXPECT_THAT(usage_error([] { read_method("dca", "{coprocessor: lora, targets: []}"); }), HasSubstr("latent.targets"));
 }
 
 TEST(LoraOptions, RefusesAnUnknownProjection) {

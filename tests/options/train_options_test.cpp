@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "bt/core/error.h"
+#include "bt/core/strings.h"
 
 namespace bt {
 namespace {
@@ -125,6 +126,33 @@ TEST(ModelOptions, RefusesHeadsThatDoNotFit) {
   EXPECT_THAT(usage_error([&] { read(scratch + "5}}"); }), HasSubstr("divisor of 48"));
   EXPECT_THAT(usage_error([&] { read(scratch + "16}}"); }), HasSubstr("even head width"));
   EXPECT_THAT(usage_error([&] { read(scratch + "6, kv_heads: 4}}"); }), HasSubstr("model.kv_heads"));
+}
+
+TEST(ModelOptions, WhatTheyTakeMakesAModel) {
+  const std::string sizes =
+      "{run: {out: a}, data: {train: [a]}, model: {tokenizer: bytes, hidden_size: 48, intermediate_size: 9, layers: 1, "
+      "heads: 6}}";
+  for (const char* bad : {"hidden_size=1572864", "intermediate_size=1048577", "rope_theta=2e12", "rms_norm_eps=1e-13",
+                          "rms_norm_eps=0", "initializer_range=101", "head_dim=4098", "hidden_size=24588"}) {
+    const std::string key = str("model.", std::string(bad).substr(0, std::string(bad).find('=')));
+    EXPECT_THAT(usage_error([&] { read(sizes, {str("model.", bad)}); }), HasSubstr(key)) << bad;
+  }
+  const auto tokenizer = load_tokenizer("bytes");
+  for (const std::vector<std::string>& widest :
+       {std::vector<std::string>{"model.hidden_size=1048576", "model.intermediate_size=1048576", "model.heads=256"},
+        {"model.rope_theta=1e12", "model.rms_norm_eps=1e-12", "model.initializer_range=100", "model.head_dim=4096"},
+        {"model.rope_theta=1", "model.rms_norm_eps=1", "model.initializer_range=0", "model.max_position=16777216"}}) {
+    EXPECT_NO_THROW(read(sizes, widest).model.scratch_config(*tokenizer)) << widest[0];
+  }
+}
+
+TEST(DataOptions, TrainingNeedsAFile) {
+  EXPECT_THAT(usage_error([] { read(kSft, {"data.train=[]"}); }), HasSubstr("data.train"));
+}
+
+TEST(TrainOptions, AdamWDividesByMoreThanNothing) {
+  EXPECT_THAT(usage_error([] { read(kSft, {"train.eps=0"}); }), HasSubstr("train.eps"));
+  EXPECT_DOUBLE_EQ(read(kSft, {"train.eps=1e-20"}).train.eps, 1e-20);
 }
 
 TEST(TrainOptions, StepsOrEpochsGiveTheLength) {

@@ -66,6 +66,16 @@ TEST_F(HtmlReport, HoldsWithoutFiguresAndWithOneStep) {
   EXPECT_TRUE(holds(page({training("b", "{\"step\":1,\"loss\":2}\n")}), "<circle"));
 }
 
+TEST_F(HtmlReport, ShowsARunWithoutSteps) {
+  const std::string folder = training("a", kMetrics), other = training("b", kMetrics, "other");
+  std::filesystem::remove(path("a/metrics.jsonl"));
+  EXPECT_THAT(refused({folder, other}), HasSubstr("metrics.jsonl or final/")) << "no run, or one that has not begun";
+  write("a/final/config.json", "{}");
+  const std::string html = page({folder, other});
+  EXPECT_TRUE(holds(html, "toy: no figures yet."));
+  EXPECT_TRUE(holds(html, "<dd>17</dd>"));
+}
+
 TEST_F(HtmlReport, LeavesOutALineThatIsBeingWritten) {
   const std::string html = page({training("a", "{\"step\":1,\"loss\":2}\n{\"step\":2,\"lo")});
   EXPECT_TRUE(holds(html, "the last line of metrics.jsonl is unfinished"));
@@ -108,6 +118,8 @@ TEST_F(HtmlReport, PairsTheFirstEvaluationWithTheOthers) {
                     "<td>above 0</td><td class=\"number\">0</td><td class=\"number\">20</td>"
                     "<td class=\"number\">below 0.0001</td><td class=\"number\">below 0.0001</td>"));
   EXPECT_TRUE(holds(html, "<td>0 lies in the interval</td>"));
+  EXPECT_TRUE(holds(html, "<td class=\"number\">not estimable</td>"));
+  EXPECT_FALSE(holds(page({evaluation("d", {0, 1}), evaluation("e", {1, 1})}), ">not estimable<"));
 }
 
 TEST_F(HtmlReport, HolmCorrectsForAllComparisonsOfThePage) {
@@ -120,6 +132,17 @@ TEST_F(HtmlReport, SaysWhyDocumentsAreNotPaired) {
   const std::string html = page({evaluation("a", {1, 0}), evaluation("b", {1, 0}, "other")});
   EXPECT_TRUE(holds(html, "b, t: not paired, as"));
   EXPECT_TRUE(holds(html, "different documents"));
+}
+
+TEST_F(HtmlReport, ATaskOfMalformedSamplesLeavesTheOthersPaired) {
+  const std::vector<std::string> folders = {evaluation("a", {1, 0}), evaluation("b", {1, 1})};
+  for (const char* folder : {"a", "b"}) {
+    write(str(folder, "/results_2025-01-01.json"), results("u", 1, 2));
+    write(str(folder, "/samples_u_2025-01-01.jsonl"), "{");
+  }
+  const std::string html = page(folders);
+  EXPECT_TRUE(holds(html, "b, u: not paired, as"));
+  EXPECT_TRUE(holds(html, "+50.00 ["));
 }
 
 TEST_F(HtmlReport, NewestResultsOfATaskCount) {

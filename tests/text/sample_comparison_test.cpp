@@ -104,6 +104,15 @@ TEST_F(Comparing, RefusesFoldersWithNothingInCommon) {
   EXPECT_THAT(problem({.task = "z"}), HasSubstr("samples of z"));
 }
 
+TEST_F(Comparing, OpensTheFilesOfTheTaskAlone) {
+  write_file_atomically(a + "/samples_x_1.jsonl", samples({1}));
+  write_file_atomically(a + "/samples_y_1.jsonl", "{");
+  write_file_atomically(b + "/samples_x_1.jsonl", samples({1}));
+  EXPECT_EQ(problem({.task = "x"}), "");
+  EXPECT_THAT(problem({.task = "y"}), HasSubstr("samples_y_1.jsonl"));
+  EXPECT_THAT(problem(), HasSubstr("samples_y_1.jsonl"));
+}
+
 TEST_F(Comparing, PrintsPointsAndTheSameNumbersAsJson) {
   write_file_atomically(a + "/samples_x_1.jsonl", samples({1, 0, 0, 1}));
   write_file_atomically(b + "/samples_x_1.jsonl", samples({1, 1, 0, 1}));
@@ -115,6 +124,15 @@ TEST_F(Comparing, PrintsPointsAndTheSameNumbersAsJson) {
   EXPECT_EQ(one.at("difference", "json").as_double("json"), 0.25);
   EXPECT_EQ(one.at("items", "json").as_int("json"), 4);
   EXPECT_EQ(json.at("seed", "json").as_int("json"), 3);
+}
+
+TEST_F(Comparing, WithoutADiscordantPairNothingIsSaidToBeDetectable) {
+  write_file_atomically(a + "/samples_x_1.jsonl", samples({1, 0}));
+  write_file_atomically(b + "/samples_x_1.jsonl", samples({1, 0}));
+  const auto comparisons = compare_samples(a, b, {.resamples = 10});
+  EXPECT_THAT(comparison_text(comparisons, {}), HasSubstr("detectable        not estimable"));
+  const Json json = comparison_json(comparisons, {});
+  EXPECT_TRUE(json.at("comparisons", "json").as_array("json").at(0).at("minimum_detectable_effect", "json").is_null());
 }
 
 }  // namespace

@@ -94,6 +94,14 @@ TEST(Prompts, MissingDataIsABadFile) {
 
 TEST(FindTask, NamesTheNearestTask) {
   EXPECT_EQ(problem_of([] { find_task("gsm8k_cto"); }).expected, "gsm8k_cot");
+  EXPECT_EQ(problem_of([] { find_task("nope"); }).where.find("--task"), std::string::npos) << "--tasks has names, too";
+}
+
+TEST(PromptTemplate, NeedsAField) {
+  for (const char* good : {"{question}", "{{a}} {question}", "{{{question}}}"})
+    EXPECT_NO_THROW(check_prompt_template(good)) << good;
+  for (const char* bad : {"hello", "{{question}}", "", "{question"})
+    EXPECT_THROW(check_prompt_template(bad), Error) << bad;
 }
 
 TEST(Tasks, HaveDistinctNamesAndWholeDefinitions) {
@@ -130,6 +138,7 @@ TEST(Tasks, GradeLongRunsOfOneCharacter) {
 
 TEST(MathGold, WithoutABoxIsABadFile) {
   EXPECT_THAT(problem_of([] { find_task("math_sft").grade("\\boxed{5}", "5"); }).what, HasSubstr("no answer"));
+  EXPECT_THAT(problem_of([] { find_task("math_sft").grade("no box either", "5"); }).what, HasSubstr("no answer"));
 }
 
 TEST(MathSft, GradesTheLastBoxOfTheCompletion) {

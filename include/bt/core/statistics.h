@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -47,8 +48,9 @@ Interval paired_bootstrap(std::span<const double> a, std::span<const double> b, 
                           double confidence = 0.95);
 
 // The smallest true difference that a two-sided paired test of size `alpha` finds with probability `power`, given the
-// standard error of the difference (Miller 2024, arXiv 2411.00640).
-double minimum_detectable_effect(double standard_error, double alpha = 0.05, double power = 0.8);
+// standard error of the difference (Miller 2024, arXiv 2411.00640). Nothing for an error of 0: differences
+// without any spread do not tell how much more items would vary.
+std::optional<double> minimum_detectable_effect(double standard_error, double alpha = 0.05, double power = 0.8);
 
 // Holm's step-down correction (Holm 1979): adjusted p values in the order given.
 std::vector<double> holm_adjust(std::span<const double> p_values);

@@ -27,7 +27,7 @@ struct ProblemOptions {
 };
 
 // The options of a test set that differs from training: id (the same), longer (2 more steps), larger (twice the values)
-// or distractors (one more fact). ExitCode::usage for another name.
+// or distractors (one more fact). ExitCode::usage for another name, and for options that cannot be met.
 ProblemOptions shifted_problems(ProblemOptions options, std::string_view shift);
 
 struct WordProblem {

@@ -24,10 +24,13 @@ std::string file_time(double unix_seconds);
 Json results_json(const EvaluationRun& run, const std::vector<TaskResult>& results);
 // One line per document and filter, which `bt-eval compare` reads.
 std::string samples_jsonl(const TaskResult& result);
-// Makes the folder if it is missing. Returns the path of the results file. ExitCode::io.
+// Make the folder if it is missing. Return the path of the file. ExitCode::io.
+std::string write_samples(const std::string& folder, const EvaluationRun& run, const TaskResult& result);
 std::string write_results(const std::string& folder, const EvaluationRun& run, const std::vector<TaskResult>& results);
 
-// For people: accuracy with its interval, calls, truncated answers, speed, grader, dtype and batch size.
-std::string results_table(const EvaluationRun& run, const std::vector<TaskResult>& results);
+// For people: accuracy with its interval, calls, truncated answers, speed and grader of a task.
+std::string task_table(const InferenceModel& model, const TaskResult& result);
+// The line below the tasks: model, method, dtype, batch size and device.
+std::string circumstances(const EvaluationRun& run);
 
 }  // namespace bt

@@ -23,7 +23,7 @@ struct EvalRunOptions final : Options {
   std::optional<int64_t> max_new_tokens;  // absent: the task's own
   std::string prompt_template;            // of *_sft tasks; empty: the template the model was trained with
   void fields(OptionFields& f) override;
-  // ExitCode::usage for an unknown or repeated task or device.
+  // ExitCode::usage for an unknown or repeated task, an unknown device, or a template that names no field.
   void validate() const override;
 };
 
@@ -68,7 +68,8 @@ struct ProbeRunOptions final : Options {
   void validate() const override;
 };
 
-// ExitCode::bad_file when the model folder, the latent folder, a task's data file or the input is missing.
+// ExitCode::bad_file when the model folder, the latent folder, a task's data file or the input is missing; ExitCode::io
+// when what will be found could not be written. Change nothing on disk.
 void check_files(const EvalRunOptions& options);
 void check_files(const ScoreOptions& options);
 void check_files(const PerplexityOptions& options);

@@ -33,7 +33,8 @@ struct GenerateOptions final : Options {
   void validate() const override;
 };
 
-// ExitCode::bad_file when the model folder, the latent folder or the input is missing.
+// ExitCode::bad_file when the model folder, the latent folder or the input is missing; ExitCode::io when the output or
+// the trace could not be written. Changes nothing on disk.
 void check_files(const GenerateOptions& options);
 
 }  // namespace bt

@@ -107,7 +107,7 @@ struct ConstantRewriteOptions final : MethodOptions {  // `constant_rewrite`: a 
   void validate() const override;
 };
 
-struct MeanShiftOptions final : MethodOptions {  // `mean_shift`: values pulled to the step's mean, untrained
+struct MeanShiftOptions final : MethodOptions {  // `mean_shift`: chosen rows' values pulled to their mean, untrained
   RowChoiceOptions rows;
   double strength = 0.05;
   void fields(OptionFields& f) override;

@@ -60,6 +60,7 @@ struct DataOptions final : Options {
   bool answer_only = true;        // the loss counts the response (and its end), not the prompt
   int64_t length_window = 0;      // batches among which examples are grouped by length; 0: no grouping
   void fields(OptionFields& f) override;
+  void validate() const override;
   DatasetSpec spec(const std::vector<std::string>& files) const;
 };
 

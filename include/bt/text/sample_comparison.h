@@ -26,7 +26,7 @@ struct SampleComparison {
   Interval bootstrap;
   McNemar mcnemar;
   double holm_p_value = 1;                          // McNemar's, corrected for all comparisons of this call
-  std::optional<double> minimum_detectable_effect;  // at 5 % size and 80 % power; none where all items differ alike
+  std::optional<double> minimum_detectable_effect;  // at 5 % size and 80 % power; none without any spread
 };
 
 // `a` and `b` are each a folder with samples_<task>_<date>.jsonl (the newest of a task counts), such a file, or the
