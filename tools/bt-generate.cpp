@@ -23,7 +23,7 @@ Examples:
 Of a generation_config.json only the end tokens are used; its temperature, top_p and the like are not: the flags say all.
 
 Exit codes: 0 done, 2 usage, 3 bad model or input file, 4 the model's numbers are not finite, 5 out of memory, 6 cannot
-read or write, 130 interrupted.)";
+read or write, 130 or 143 interrupted.)";
 
 void set_log_level(const std::string& name) {
   log::Level level{};

@@ -111,15 +111,21 @@ inline void refuse_empty(const CLI::App& command) {
   for (const CLI::App* chosen : command.get_subcommands()) refuse_empty(*chosen);
 }
 
+inline bool knows_option(const CLI::App& command, const std::string& name) {
+  const std::vector<std::string> names = names_of(command, /*is_flag=*/true);
+  const std::vector<const CLI::App*> subcommands = command.get_subcommands([](const CLI::App*) { return true; });
+  return std::find(names.begin(), names.end(), name) != names.end() ||
+         std::any_of(subcommands.begin(), subcommands.end(), [&](const auto* one) { return knows_option(*one, name); });
+}
+
 // Parses the command line. An exit code where nothing is left to do: --help and --version have been answered.
 // ExitCode::usage for what does not fit.
 inline std::optional<int> parse(CLI::App& app, int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];  // CLI11 would take the next word for the value of "--name="
-    const size_t equals = word.find_first_of(".=");
-    if (word.starts_with("--") && word.substr(std::min(equals, word.size())) == "=") {
-      fail_empty(std::string(word.substr(0, equals)));
-    }
+    if (!word.starts_with("--") || !word.ends_with('=')) continue;
+    const std::string name(word.substr(0, word.size() - 1));
+    if (knows_option(app, name)) fail_empty(name);
   }
   try {
     app.parse(argc, argv);

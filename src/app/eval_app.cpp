@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "bt/core/files.h"
 #include "bt/core/log.h"
 #include "bt/eval/report.h"
 #include "bt/options/eval_options.h"
@@ -31,12 +32,16 @@ int evaluate(const EvalRunOptions& options) {
   const InferenceModel model = open_inference_model(options.place);
   run.model = &model;
   std::vector<TaskResult> results;
+  FirstFailure failure;
   for (const std::string& name : options.tasks) {
     results.push_back(evaluate_task(model, find_task(name), run.options));
-    print_and_write(task_table(model, results.back()), [&] { write_samples(options.out, run, results.back()); });
+    failure.guard([&] { print(task_table(model, results.back())); });
+    failure.guard([&] { write_samples(options.out, run, results.back()); });
   }
   run.total_seconds = unix_time() - run.start_time;
-  print_and_write(circumstances(run), [&] { log::info("wrote " + write_results(options.out, run, results)); });
+  failure.guard([&] { print(circumstances(run)); });
+  failure.guard([&] { log::info("wrote " + write_results(options.out, run, results)); });
+  failure.rethrow();
   return 0;
 }
 

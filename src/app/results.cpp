@@ -1,7 +1,6 @@
 #include "results.h"
 
 #include <cmath>
-#include <exception>
 
 #include "bt/core/error.h"
 #include "bt/core/files.h"
@@ -9,15 +8,23 @@
 
 namespace bt {
 
-void print_and_write(const std::string& text, const std::function<void()>& write) {
-  std::exception_ptr failure;
+void FirstFailure::guard(const std::function<void()>& part) {
   try {
-    print(text);
+    part();
   } catch (const Error&) {
-    failure = std::current_exception();
+    if (failure_ == nullptr) failure_ = std::current_exception();
   }
-  write();
-  if (failure != nullptr) std::rethrow_exception(failure);
+}
+
+void FirstFailure::rethrow() const {
+  if (failure_ != nullptr) std::rethrow_exception(failure_);
+}
+
+void print_and_write(const std::string& text, const std::function<void()>& write) {
+  FirstFailure failure;
+  failure.guard([&] { print(text); });
+  failure.guard(write);
+  failure.rethrow();
 }
 
 void need_finite(double sum, const std::string& where) {

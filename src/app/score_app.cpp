@@ -31,12 +31,10 @@ int score_file(const ScoreOptions& options) {
   const auto where = [&](size_t i) { return str(options.input, ": object ", i + 1); };
   for (size_t i = 0; i < lines.size(); ++i) requests.push_back(read_score_request(model, lines[i], where(i)));
   const std::vector<TextScore> scores = score(model, requests, options.batch_size);
-  for (size_t i = 0; i < lines.size(); ++i) {
-    need_finite(scores[i].sum(), where(i));
-    lines[i] = scored_line(lines[i], requests[i], scores[i]);
-  }
+  for (size_t i = 0; i < lines.size(); ++i) lines[i] = scored_line(lines[i], requests[i], scores[i]);
   write_file_atomically(options.output, dump_json_lines(lines));
   log_total(scores, options.output);
+  for (size_t i = 0; i < lines.size(); ++i) need_finite(scores[i].sum(), where(i));
   return 0;
 }
 

@@ -65,14 +65,13 @@ std::vector<int32_t> read_ids(const InferenceModel& model, const Json& ids, cons
 }
 
 ScoreRequest read_score_request(const InferenceModel& model, const Json& line, const std::string& where) {
-  refuse_both(line, "ids", "text", where);
-  refuse_both(line, "ids", "prompt", where);
-  refuse_both(line, "prompt", "prompt_length", where);
   ScoreRequest request;
-  if (const Json* ids = line.find("ids")) {
+  if (const Json* ids = line.find("ids")) {  // they may stand beside what they are of, as in a line that was scored
+    if (!line.contains("prompt_length")) refuse_both(line, "ids", "prompt", where);
     request.ids = read_ids(model, *ids, where + ": ids");
     request.prompt_length = read_prompt_length(line, request, where);
   } else {
+    refuse_both(line, "prompt", "prompt_length", where);
     request = read_text(model, line, where);
   }
   if (!request.ids.empty()) return request;

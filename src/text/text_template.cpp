@@ -56,7 +56,7 @@ std::string TextTemplate::render(const Json& record, std::string_view where, Exi
     }
     const Json* value = record.find(part.text);
     if (value == nullptr) fail_no_field(record, part.text, key_, where, if_missing);
-    text += value->is_integer() ? value->dump() : value->as_string(str(where, ": ", part.text));
+    text += value->is_number() ? value->dump() : value->as_string(str(where, ": ", part.text));
   }
   return text;
 }

@@ -61,11 +61,11 @@ void clear_run_folder(const std::string& run_folder, Replace replace) {
     fail_usage({.what = "run.out holds another run",
                 .where = left,
                 .found = "no whole checkpoint of it that this command would go on from",
-                .next_step = "choose another run.out, go on there with --resume auto if it has a whole checkpoint, or "
-                             "replace what is there with --resume none"});
+                .next_step = "choose another run.out, or replace what is there with --resume none"});
   }
   for (const char* name : kReplacedFolders) remove_folder(run_folder + name);
   make_folder(run_folder);
+  if (replace == Replace::nothing) return;
   for (const fs::directory_entry& entry : fs::directory_iterator(run_folder)) {  // TensorBoard would show both runs
     if (entry.path().filename().string().starts_with("events.out.tfevents.")) fs::remove(entry.path());
   }

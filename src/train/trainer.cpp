@@ -67,18 +67,29 @@ Trainer::Trainer(TrainingSetup setup, const std::string& resume)
   schedule_ = make_schedule(setup_.options.train, total_steps_);
   const std::string& out = setup_.options.run.out;
   check_model_outside(out, setup_.options.model.path);
-  if (const auto checkpoint = find_resume_checkpoint(resume, out)) {
-    const bool goes_on_here = is_checkpoint_of(out, *checkpoint);
-    if (!goes_on_here) clear_run_folder(out, Replace::nothing);
-    resume_from(*checkpoint, goes_on_here);
+  if (const auto checkpoint = checkpoint_to_go_on_from(resume)) {
+    resume_from(*checkpoint);
   } else {
-    const bool is_same = has_same_config(out, resolved_config_);
-    const Replace own = total_steps_ == 0 ? Replace::anything : Replace::unfinished;
-    clear_run_folder(out, resume == "none" ? Replace::anything : is_same ? own : Replace::nothing);
+    clear_run_folder(out, resume == "none" ? Replace::anything : replaceable());
     start_anew();
   }
   write_file_atomically(out + "/config.resolved.yaml", resolved_config_);
   progress_.begin(state_.step, state_.tokens);
+}
+
+// Of another folder's run only where this folder has none of the same run: so the same command goes on, once stopped.
+std::optional<std::string> Trainer::checkpoint_to_go_on_from(const std::string& resume) const {
+  const std::string& out = setup_.options.run.out;
+  const auto asked_for = find_resume_checkpoint(resume, out);
+  if (!asked_for || is_checkpoint_of(out, *asked_for) || !has_same_config(out, resolved_config_)) return asked_for;
+  const auto own = find_resume_checkpoint("auto", out);
+  return own ? own : asked_for;
+}
+
+// What an earlier run of the same config has left may go where it cannot be gone on with.
+Replace Trainer::replaceable() const {
+  if (!has_same_config(setup_.options.run.out, resolved_config_)) return Replace::nothing;
+  return total_steps_ == 0 ? Replace::anything : Replace::unfinished;
 }
 
 bool Trainer::run() {
@@ -187,7 +198,7 @@ void Trainer::start_anew() {
   metrics_ = std::make_unique<MetricsLog>(setup_.options.run.out, -1, setup_.options.log.tensorboard);
 }
 
-void Trainer::resume_from(const std::string& checkpoint, bool goes_on_here) {
+void Trainer::resume_from(const std::string& checkpoint) {
   check_same_config(checkpoint, resolved_config_);
   state_ = load_checkpoint(checkpoint, tensors());
   for (ParameterStore* store : setup_.trained()) store->refresh();
@@ -199,6 +210,8 @@ void Trainer::resume_from(const std::string& checkpoint, bool goes_on_here) {
   const std::string where = checkpoint + "/state.json: cursor.";
   cursor_ = {.epoch = state_.cursor.at("epoch", where).as_int(where + "epoch"),
              .index = state_.cursor.at("index", where).as_int(where + "index")};
+  const bool goes_on_here = is_checkpoint_of(setup_.options.run.out, checkpoint);
+  if (!goes_on_here) clear_run_folder(setup_.options.run.out, replaceable());
   loader_.seek(cursor_);
   optimiser_.set_steps(state_.optimiser_steps);
   remove_later_checkpoints(setup_.options.run.out, state_.step);

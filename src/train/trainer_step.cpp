@@ -176,7 +176,7 @@ void Trainer::update(const Passes& passes, StepReport& report) {
   if (options.on_nonfinite == "stop" || state_.skipped_in_a_row >= options.skip_limit) {
     stop_nonfinite(report, state_.step + 1, passes.batches);
   }
-  log::warning(str("step ", state_.step, " is skipped: loss ", report.loss, ", gradient norm ", report.grad_norm));
+  log::warning(str("step ", state_.step + 1, " is skipped: loss ", report.loss, ", gradient norm ", report.grad_norm));
 }
 
 ValidationReport Trainer::validate() const {

@@ -172,11 +172,17 @@ TEST_F(BtTrainTest, GoesOnInAnotherFolderWhereNoOtherRunIs) {
   EXPECT_THAT(output(), HasSubstr("resumed at step 3"));
   EXPECT_EQ(read_file(path("elsewhere/final/model.safetensors")), read_file(whole + "/final/model.safetensors"));
   EXPECT_THAT(read_file(path("elsewhere/metrics.jsonl")), ::testing::Not(HasSubstr("\"step\":3,")));
-  const std::string before = read_file(path("elsewhere/metrics.jsonl"));
-  EXPECT_EQ(with(path("elsewhere"), whole + "/checkpoints/step_3"), 2);
+  std::filesystem::remove_all(path("elsewhere/final"));
+  ASSERT_EQ(with(path("elsewhere"), whole + "/checkpoints/step_3"), 0) << "the same command, once stopped";
+  EXPECT_THAT(output(), HasSubstr("resumed at step 6"));
+
+  ASSERT_EQ(run({config, "train.steps=2", "run.out=" + path("other")}), 0) << output();
+  write("other/events.out.tfevents.1.host", "kept");
+  const std::string before = read_file(path("other/metrics.jsonl"));
+  EXPECT_EQ(with(path("other"), whole + "/checkpoints/step_3"), 2);
   EXPECT_THAT(output(), HasSubstr("run.out holds another run"));
-  EXPECT_EQ(read_file(path("elsewhere/metrics.jsonl")), before);
-  EXPECT_TRUE(std::filesystem::exists(path("elsewhere/checkpoints/step_6")));
+  EXPECT_EQ(read_file(path("other/metrics.jsonl")), before);
+  EXPECT_EQ(read_file(path("other/events.out.tfevents.1.host")), "kept");
 }
 
 TEST_F(BtTrainTest, AnotherRunsResultsStay) {

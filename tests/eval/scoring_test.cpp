@@ -110,9 +110,15 @@ TEST(Scoring, ReadsIdsTextsAndPrompts) {
   const ScoreRequest pair = read(R"({"prompt": "oh", "text": "hi"})");
   EXPECT_EQ(pair.ids, (std::vector<int32_t>{111, 104, 104, 105}));
   EXPECT_EQ(pair.prompt_length, 2);
+  const ScoreRequest again =
+      read(R"({"prompt": "oh", "text": "hi", "ids": [111, 104, 104, 105], "prompt_length": 2, "sum": -1})");
+  EXPECT_EQ(again.ids, pair.ids) << "a line that was scored";
+  EXPECT_EQ(again.prompt_length, 2);
+  EXPECT_EQ(read(R"({"text": "hi", "ids": [104]})").ids, (std::vector<int32_t>{104}))
+      << "as bt-data tokenize writes it";
   for (const char* bad : {R"({})", R"({"ids": []})", R"({"ids": [259]})", R"({"ids": [-1]})", R"({"ids": ["a"]})",
                           R"({"text": ""})", R"({"text": "hi", "prompt_length": 3})", R"({"text": 1})",
-                          R"({"ids": [104], "text": "h"})", R"({"ids": [104], "prompt": "h"})",
+                          R"({"ids": [104], "text": "h", "prompt": "h"})", R"({"ids": [104], "prompt": "h"})",
                           R"({"text": "h", "prompt": "a", "prompt_length": 1})", R"({"text": "h", "prompt": ""})"}) {
     try {
       read(bad);

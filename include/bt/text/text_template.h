@@ -15,7 +15,7 @@ class TextTemplate {
   // ExitCode::usage for a brace that opens or closes nothing; `key` names the template in the message ("data.prompt").
   TextTemplate(std::string_view text, std::string_view key);
 
-  // The record's strings, and integers as they are written, in place of the fields. A field that the record lacks:
+  // The record's strings, and numbers as JSON has them, in place of the fields. A field that the record lacks:
   // `if_missing` (usage where the records are given and the template was chosen), with the record (`where`), the field
   // and the nearest one it has. A value of another type: ExitCode::bad_file.
   std::string render(const Json& record, std::string_view where, ExitCode if_missing = ExitCode::bad_file) const;

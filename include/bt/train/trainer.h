@@ -38,6 +38,9 @@ struct ValidationReport {
   int64_t supervised_tokens = 0;
 };
 
+// What of an earlier run in the folder may be lost. unfinished: figures and best/ of a run that wrote no checkpoint.
+enum class Replace { nothing, unfinished, anything };
+
 class Trainer {
  public:
   // `resume`: auto (go on where run.out has a checkpoint), none (start anew, replacing what the run left there), or the
@@ -60,7 +63,9 @@ class Trainer {
 
  private:
   void start_anew();
-  void resume_from(const std::string& checkpoint, bool goes_on_here);  // here: in the folder of its own run
+  std::optional<std::string> checkpoint_to_go_on_from(const std::string& resume) const;
+  Replace replaceable() const;
+  void resume_from(const std::string& checkpoint);
   TrainTensors tensors() const;
 
   // The forward passes of one optimiser step, ready to run, and what there is in them.
@@ -106,7 +111,6 @@ bool is_checkpoint_of(const std::string& run_folder, const std::string& checkpoi
 
 // Makes the folder of a run that starts there, and removes what an earlier run left. ExitCode::usage where there is
 // more to lose than may be replaced. unfinished: figures and best/ of a run that wrote no checkpoint.
-enum class Replace { nothing, unfinished, anything };
 void clear_run_folder(const std::string& run_folder, Replace replace);
 
 // ExitCode::usage for a model inside what a run in the folder replaces.
