@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "bt/core/error.h"
+#include "bt/core/files.h"
 #include "bt/core/strings.h"
 #include "bt/format/crc32c.h"
 #include "file_descriptor.h"
@@ -38,12 +39,7 @@ std::string event_path(const std::string& folder, int64_t seconds, std::string_v
 
 FileDescriptor create_event_file(const std::string& folder, double wall_time, std::string_view host,
                                  std::string& path) {
-  std::error_code failure;
-  std::filesystem::create_directories(folder, failure);
-  if (failure) {
-    errno = failure.value();
-    fail_io({.what = "cannot make the folder of event files", .where = folder});
-  }
+  make_folders(folder);
   for (auto seconds = static_cast<int64_t>(wall_time);; ++seconds) {
     path = event_path(folder, seconds, host);
     const int handle = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);

@@ -9,25 +9,12 @@
 #include <cstring>
 #include <vector>
 
+#include "bt/ops/cache_rows_checks.h"
+
 namespace bt::ops {
 namespace {
 
 constexpr int64_t kEventsPerTask = 8;
-
-void check_cache(const at::Tensor& k, const at::Tensor& v, const at::Tensor& rows_EW, bool placed) {
-  TORCH_CHECK(k.dim() == 4 && k.sizes() == v.sizes() && k.scalar_type() == v.scalar_type() && k.device() == v.device(),
-              "keys and values must be [B, G, T, D] of one shape, device and type, found ", k.sizes(), " of ",
-              k.scalar_type(), " and ", v.sizes(), " of ", v.scalar_type());
-  TORCH_CHECK(rows_EW.dim() == 2 && (placed || rows_EW.size(0) <= k.size(0)) && rows_EW.scalar_type() == at::kLong &&
-                  rows_EW.device() == k.device(),
-              "rows must be int64 [E, W] beside a cache of E sequences or more, found ", rows_EW.sizes(), " of ",
-              rows_EW.scalar_type(), " for ", k.sizes());
-}
-
-void check_entries(const at::Tensor& entries_EWC, const at::Tensor& k, const at::Tensor& rows_EW, const char* what) {
-  const std::vector<int64_t> sizes = {rows_EW.size(0), rows_EW.size(1), 2 * k.size(1) * k.size(3)};
-  TORCH_CHECK(entries_EWC.sizes() == sizes, what, " must be ", sizes, ", found ", entries_EWC.sizes());
-}
 
 void check_row(int64_t row, int64_t rows) {
   TORCH_CHECK_INDEX(row < rows, "row ", row, " of a cache of ", rows, " rows");

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
+#include "bt/ops/cache_rows_checks.h"
 #include "bt/ops/reference.h"
 #include "cuda_tensors.h"
 #include "kernels/edit_rows.h"
@@ -12,23 +13,6 @@ namespace {
 
 using kernels::CacheRows;
 using kernels::Element;
-
-void check_cache(const at::Tensor& k, const at::Tensor& v, const at::Tensor& rows_EW, bool placed = false) {
-  TORCH_CHECK(k.dim() == 4 && k.sizes() == v.sizes() && k.scalar_type() == v.scalar_type() &&
-                  k.device() == v.device() && k.element_size() % 2 == 0,
-              "keys and values must be [B, G, T, D] of one shape, device and type of 16 bits or more, found ",
-              k.sizes(), " of ", k.scalar_type(), " and ", v.sizes(), " of ", v.scalar_type());
-  TORCH_CHECK(rows_EW.dim() == 2 && (placed || rows_EW.size(0) <= k.size(0)) && rows_EW.scalar_type() == at::kLong &&
-                  rows_EW.device() == k.device(),
-              "rows must be int64 [E, W] beside a cache of E sequences or more, found ", rows_EW.sizes(), " of ",
-              rows_EW.scalar_type(), " for ", k.sizes());
-}
-
-void check_entries(const at::Tensor& entries_EWC, const at::Tensor& k, const at::Tensor& rows_EW, const char* what) {
-  const std::vector<int64_t> sizes = {rows_EW.size(0), rows_EW.size(1), 2 * k.size(1) * k.size(3)};
-  TORCH_CHECK(entries_EWC.sizes() == at::IntArrayRef(sizes) && entries_EWC.device() == k.device(), what, " must be ",
-              at::IntArrayRef(sizes), " beside the cache, found ", entries_EWC.sizes());
-}
 
 bool has_contiguous_heads(const at::Tensor& x_BGTD) { return x_BGTD.stride(3) == 1 || x_BGTD.size(3) <= 1; }
 
@@ -40,6 +24,8 @@ CacheRows::Part part(const at::Tensor& x_BGTD) {
 // rows_EW, and place_E if defined: contiguous.
 CacheRows cache_rows(const at::Tensor& k, const at::Tensor& v, const at::Tensor& rows_EW,
                      const at::Tensor& place_E = {}) {
+  TORCH_CHECK(k.element_size() % 2 == 0, "a cache on a GPU must have a type of 16 bits or more, found ",
+              k.scalar_type());
   as_int(2 * rows_EW.numel(), "twice the number of chosen rows");
   as_int(2 * k.size(1) * k.size(3), "the width of an entry");
   return {part(k),

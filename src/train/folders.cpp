@@ -22,12 +22,6 @@ void check(const std::error_code& error, const char* what, const std::string& wh
 
 }  // namespace
 
-void make_folder(const std::string& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  check(error, "cannot make a folder", folder);
-}
-
 void remove_folder(const std::string& folder) {
   std::error_code error;
   fs::remove_all(folder, error);

@@ -1,11 +1,10 @@
-// Folders of a run: made, removed and replaced as a whole. ExitCode::io.
+// Folders of a run: removed and replaced as a whole. ExitCode::io.
 #pragma once
 
 #include <string>
 
 namespace bt {
 
-void make_folder(const std::string& folder);
 void remove_folder(const std::string& folder);
 
 // Puts `made` in the place of `folder`: by an exchange where the file system has one, so that there is always a whole

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "bt/core/error.h"
+#include "bt/core/files.h"
 #include "bt/core/strings.h"
 #include "bt/format/checkpoint_folder.h"
 #include "bt/train/trainer.h"
@@ -64,7 +65,7 @@ void clear_run_folder(const std::string& run_folder, Replace replace) {
                 .next_step = "choose another run.out, or replace what is there with --resume none"});
   }
   for (const char* name : kReplacedFolders) remove_folder(run_folder + name);
-  make_folder(run_folder);
+  make_folders(run_folder);
   if (replace == Replace::nothing) return;
   for (const fs::directory_entry& entry : fs::directory_iterator(run_folder)) {  // TensorBoard would show both runs
     if (entry.path().filename().string().starts_with("events.out.tfevents.")) fs::remove(entry.path());

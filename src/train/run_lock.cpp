@@ -7,12 +7,12 @@
 #include <cerrno>
 
 #include "bt/core/error.h"
-#include "folders.h"
+#include "bt/core/files.h"
 
 namespace bt {
 
 RunLock::RunLock(const std::string& run_folder) {
-  make_folder(run_folder);
+  make_folders(run_folder);
   folder_ = ::open(run_folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder_ < 0) fail_io({.what = "cannot open the folder of the run", .where = run_folder});
   if (::flock(folder_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;

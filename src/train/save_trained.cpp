@@ -23,7 +23,7 @@ void carry_generation_config(const std::string& from, const std::string& to) {
 void save_trained(const TrainingSetup& setup, const std::string& folder, const std::string& resolved_config) {
   const std::string made = folder + ".tmp";
   remove_folder(made);
-  make_folder(made);
+  make_folders(made);
   if (setup.trains_backbone()) {
     save_backbone(setup.backbone, made);
     setup.tokenizer->save(made);

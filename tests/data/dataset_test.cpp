@@ -5,13 +5,13 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <functional>
 #include <set>
 
 #include "bt/core/error.h"
 #include "bt/core/files.h"
 #include "bt/data/inspect.h"
 #include "bt/data/tokenize.h"
+#include "support/expect_error.h"
 
 namespace bt {
 namespace {
@@ -30,16 +30,6 @@ std::string written(const std::string& name, const std::string& text) {
 const Tokenizer& bytes() {
   static const auto kTokenizer = load_tokenizer("bytes");
   return *kTokenizer;
-}
-
-void expect_error(ExitCode code, const ::testing::Matcher<std::string>& message, const std::function<void()>& call) {
-  try {
-    call();
-    ADD_FAILURE() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code);
-    EXPECT_THAT(error.what(), message);
-  }
 }
 
 TEST(Dataset, SplitsLongTexts) {

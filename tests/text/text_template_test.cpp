@@ -1,24 +1,12 @@
 #include "bt/text/text_template.h"
 
-#include <gmock/gmock.h>
-
-#include <functional>
+#include "support/expect_error.h"
 
 namespace bt {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-void expect_error(ExitCode code, const ::testing::Matcher<std::string>& message, const std::function<void()>& call) {
-  try {
-    call();
-    ADD_FAILURE() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code);
-    EXPECT_THAT(error.what(), message);
-  }
-}
 
 TEST(TextTemplate, FillsFieldsAndKeepsDoubledBraces) {
   const Json record = Json::parse(R"({"a": "x{y}", "n": -7})", "test");
