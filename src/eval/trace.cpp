@@ -25,37 +25,47 @@ Json layer_json(const at::Tensor& rows, const at::Tensor& kind, double size) {
                        {"size", size}});
 }
 
-// The choices of all layers wait for the edit that completes their events.
+// A line an event, written when the last layer's edit completes it.
 class WriteEvents final : public WatchedEdits::Watch {
  public:
-  explicit WriteEvents(std::shared_ptr<std::string> lines) : lines_(std::move(lines)) {}
+  WriteEvents(int64_t layers, std::shared_ptr<std::string> lines) : layers_(layers), lines_(std::move(lines)) {}
 
-  void chosen(const ChosenRows& rows) override { chosen_.push_back({rows.rows_EW.cpu(), rows.kind_EW.cpu()}); }
+  void chosen(const ChosenRows& rows) override {
+    chosen_ = {rows.rows_EW.cpu(), rows.kind_EW.cpu()};
+    next_ = 0;
+  }
 
   void edited(const Events& events, const Edit& edit) override {
     const at::Tensor change = (edit.gate * edit.delta_YEWC).to(at::kFloat);
     const at::Tensor size_YE =
         (change.square().sum({2, 3}) / events.u_YEWC.to(at::kFloat).square().sum({2, 3})).sqrt().cpu();
-    const at::Tensor request_E = events.source_E.cpu(), boundary_E = events.ordinal_E.cpu();
-    for (int64_t e = 0; e < request_E.size(0); ++e) {
-      Json layers = Json::array();
-      int64_t layer = 0;
-      for (const ChosenRows& run : chosen_) {
-        for (int64_t row = e; row < run.rows_EW.size(0); row += request_E.size(0))
-          layers.push_back(layer_json(run.rows_EW[row], run.kind_EW[row], size_YE[layer++][e].item<double>()));
-      }
-      *lines_ += Json::object({{"request", request_E[e].item<int64_t>()},
-                               {"boundary", boundary_E[e].item<int64_t>()},
-                               {"layers", std::move(layers)}})
-                     .dump() +
-                 "\n";
+    const int64_t count = size_YE.size(1);
+    if (events.layer_begin == 0) by_layer_E_.assign(static_cast<size_t>(count), Json::array());
+    for (int64_t y = 0; y < size_YE.size(0); ++y) {
+      for (int64_t e = 0; e < count; ++e, ++next_)
+        by_layer_E_[static_cast<size_t>(e)].push_back(
+            layer_json(chosen_.rows_EW[next_], chosen_.kind_EW[next_], size_YE[y][e].item<double>()));
     }
-    chosen_.clear();
+    if (events.layer_end == layers_) write_lines(events.source_E.cpu(), events.ordinal_E.cpu());
   }
 
  private:
+  void write_lines(const at::Tensor& request_E, const at::Tensor& boundary_E) {
+    for (size_t e = 0; e < by_layer_E_.size(); ++e) {
+      const auto at = static_cast<int64_t>(e);
+      *lines_ += Json::object({{"request", request_E[at].item<int64_t>()},
+                               {"boundary", boundary_E[at].item<int64_t>()},
+                               {"layers", std::move(by_layer_E_[e])}})
+                     .dump() +
+                 "\n";
+    }
+  }
+
+  int64_t layers_;  // of the decoder
   std::shared_ptr<std::string> lines_;
-  std::vector<ChosenRows> chosen_;  // of the layers, in order; each choice may hold several
+  ChosenRows chosen_;             // of the layers whose edits come next
+  int64_t next_ = 0;              // row of it whose edit comes next
+  std::vector<Json> by_layer_E_;  // of the events under way
 };
 
 }  // namespace
@@ -67,8 +77,8 @@ Trace::Trace(InferenceModel& model) : lines_(std::make_shared<std::string>()) {
                 .expected = "--latent with a method that rewrites or appends rows",
                 .found = model.method() == nullptr ? "no method" : std::string(model.method()->name())});
   }
-  model.latent.method =
-      std::make_unique<WatchedEdits>(std::move(model.latent.method), std::make_shared<WriteEvents>(lines_));
+  model.latent.method = std::make_unique<WatchedEdits>(
+      std::move(model.latent.method), std::make_shared<WriteEvents>(model.decoder().config.layers, lines_));
 }
 
 const std::string& Trace::lines() const { return *lines_; }

@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "bt/latent/row_choice.h"
 #include "gate_figures.h"
@@ -80,13 +81,16 @@ class BtProcessor final : public Method, public Rewrite {
     const at::ScalarType type = store_.flat().scalar_type();
     at::Tensor u = (halves(events.u_YEWC) / scale).to(type).view(events.u_YEWC.sizes());
     u = turned_keys(u, events, /*inverse=*/true);
-    const at::Tensor delta =
-        turned_keys(processor_block(options_, weights, events, u, frequency_F_), events, /*inverse=*/false);
-    Edit edit{(halves(delta) * scale).view(delta.sizes()), gates(weights.gate), {}};
-    if (options_.calls == "always") return edit;
-    const LearnedCall call = learned_call(events, u, weights.call_weight_YC, weights.call_bias_Y1, options_.call_cost);
-    edit.gate = edit.gate * call.factor_YE11;
-    edit.call_YE = call.probability_YE;
+    Edit edit{.gate = gates(weights.gate)};
+    if (options_.calls == "learned") {
+      const LearnedCall call =
+          learned_call(events, u, weights.call_weight_YC, weights.call_bias_Y1, options_.call_cost);
+      edit.gate = edit.gate * call.factor_YE11;
+      edit.call_YE = call.probability_YE;
+    }
+    const at::Tensor delta = turned_keys(processor_block(options_, weights, events, std::move(u), frequency_F_), events,
+                                         /*inverse=*/false);
+    edit.delta_YEWC = (halves(delta) * scale).view(delta.sizes());
     return edit;
   }
 

@@ -159,12 +159,12 @@ ProcessorWeights processor_weights(const BtOptions& options, at::TensorList para
 }
 
 at::Tensor processor_block(const BtOptions& options, const ProcessorWeights& weights, const Events& events,
-                           const at::Tensor& u_YEWC, const at::Tensor& frequency_F) {
-  const int64_t layers = u_YEWC.size(0), events_count = u_YEWC.size(1), entries = u_YEWC.size(2),
-                tokens = events_count * entries;
+                           at::Tensor u_YEWC, const at::Tensor& frequency_F) {
+  const int64_t layers = u_YEWC.size(0), tokens = u_YEWC.size(1) * u_YEWC.size(2);
   if (tokens == 0) return at::zeros_like(u_YEWC);
   const PackedSlots slots(events.kind_YEW);
   at::Tensor h = project(slots.pack(u_YEWC.reshape({layers, tokens, -1})), weights.w_in);
+  u_YEWC.reset();
   if (weights.kind.defined()) {
     const at::Tensor recalled =
         slots.pack((events.kind_YEW == static_cast<int64_t>(RowKind::recalled)).view({layers, tokens, 1}));
@@ -175,7 +175,7 @@ at::Tensor processor_block(const BtOptions& options, const ProcessorWeights& wei
   const auto gate_up = project(normalise(h, weights.mlp_norm), weights.w_gate_up).chunk(2, -1);
   h = h + project(gated_activation(Activation::silu, gate_up[0], gate_up[1]), weights.w_down);
   const at::Tensor change = project(normalise(h, weights.out_norm), weights.w_out);
-  const at::Tensor delta = slots.unpack(whole_entry(options, change)).view(u_YEWC.sizes());
+  const at::Tensor delta = slots.unpack(whole_entry(options, change)).view(events.u_YEWC.sizes());
   if (slots.packed()) return delta;
   return delta.masked_fill((events.kind_YEW == static_cast<int64_t>(RowKind::pad)).unsqueeze(-1), 0);
 }

@@ -21,9 +21,9 @@ struct ProcessorWeights {
 std::vector<ParameterInfo> processor_parameters(const BtOptions& options, const ModelConfig& model);
 ProcessorWeights processor_weights(const BtOptions& options, at::TensorList parameters);
 
-// delta_YEWC in the units of u (already divided by the scales); zero where padded. `frequency_F`: rotary frequencies,
-// [P / heads / 2], or undefined without processor_rope.
+// delta_YEWC in the units of u (already divided by the scales); zero where padded. u is read first: handed over, it
+// makes room for the rest. `frequency_F`: rotary frequencies, [P / heads / 2], or undefined without processor_rope.
 at::Tensor processor_block(const BtOptions& options, const ProcessorWeights& weights, const Events& events,
-                           const at::Tensor& u_YEWC, const at::Tensor& frequency_F);
+                           at::Tensor u_YEWC, const at::Tensor& frequency_F);
 
 }  // namespace bt

@@ -11,22 +11,50 @@ namespace {
 
 enum Column : int64_t { kSlot, kStepTokens, kVoters, kRingBegin, kSource, kOrdinal };
 
-// Runs of layers side by side, each padded to the widest, [L, E, W, …].
-at::Tensor all_layers(const std::vector<at::Tensor>& runs, const at::Scalar& fill) {
-  if (runs.size() == 1) return runs.front();
-  int64_t width = 0;
-  for (const at::Tensor& x : runs) width = std::max(width, x.size(2));
-  std::vector<at::Tensor> padded;
-  for (const at::Tensor& x : runs) {
-    std::vector<int64_t> pad(static_cast<size_t>(2 * (x.dim() - 2)), 0);
-    pad.back() = width - x.size(2);
-    padded.push_back(at::constant_pad_nd(x, pad, fill));
+// Layers times events of a part. They fill a large GPU: with the paper's 57 rows a product has 3,648. What is made for
+// each, about 1 MB in bfloat16 for Llama-3.2-1B, stays below 2 % of model and cache.
+constexpr int64_t kEventsOfPart = 64;
+
+std::vector<LayerRange> parts_of(LayerRange layers, int64_t events) {
+  const int64_t most = std::max<int64_t>(1, kEventsOfPart / std::max<int64_t>(1, events));
+  std::vector<LayerRange> parts;
+  for (int64_t begin = layers.begin; begin < layers.end; begin += most)
+    parts.push_back({begin, std::min(begin + most, layers.end)});
+  return parts;
+}
+
+// Of consecutive events.
+KvView sequences_of(const KvView& kv, int64_t begin, int64_t count) {
+  const auto own = [&](const at::Tensor& x) { return x.defined() ? x.narrow(0, begin, count) : x; };
+  KvView out = kv;
+  for (at::Tensor* x : {&out.length_B, &out.position_BT, &out.alive_BT, &out.place_B}) *x = own(*x);
+  if (!kv.place_B.defined()) {
+    out.k_BGTD = own(kv.k_BGTD);
+    out.v_BGTD = own(kv.v_BGTD);
   }
-  return at::cat(padded);
+  return out;
 }
 
 bool score_alike(const AttentionSpec& a, const AttentionSpec& b) {
   return a.scale == b.scale && a.softcap == b.softcap && a.window == b.window;
+}
+
+// The voters' attention mass over the caches, [Y E, T]. Their queries are copied a part at a time.
+at::Tensor votes(const QueryRing& ring, const EventBatch& batch, const LayerRun& run, const KvView& kv) {
+  const int64_t events = batch.slot_E.size(0);
+  std::vector<at::Tensor> mass;
+  for (const LayerRange layers : parts_of(run.layers, events)) {
+    const auto of_voters = [&](const at::Tensor& x_LBR) {
+      return x_LBR.narrow(0, layers.begin, layers.size())
+          .index({at::indexing::Slice(), batch.slot_E.unsqueeze(1), batch.place_EV})
+          .flatten(0, 1);
+    };
+    const at::Tensor voters = batch.voters_E.repeat({layers.size()});
+    const KvView own = sequences_of(kv, (layers.begin - run.layers.begin) * events, layers.size() * events);
+    mass.push_back(
+        ops::attention_mass(of_voters(ring.q_LBRHD), of_voters(ring.lse_LBRH), voters, voters, own, run.spec));
+  }
+  return mass.size() == 1 ? mass.front() : at::cat(mass);
 }
 
 }  // namespace
@@ -68,14 +96,8 @@ KvView event_caches(const KvCache& cache, const LayerRun& run, const EventBatch&
 EventRows event_rows(const QueryRing& ring, const EventBatch& batch, const LayerRun& run, const KvView& kv) {
   const int64_t layers = run.layers.size();
   const auto of_layers = [&](const at::Tensor& x_E) { return x_E.repeat({layers}); };
-  const auto votes = [&](const at::Tensor& x_LBR) {
-    return x_LBR.narrow(0, run.layers.begin, layers)
-        .index({at::indexing::Slice(), batch.slot_E.unsqueeze(1), batch.place_EV})
-        .flatten(0, 1);
-  };
-  const at::Tensor voters = of_layers(batch.voters_E);
   EventRows rows;
-  rows.mass_ET = ops::attention_mass(votes(ring.q_LBRHD), votes(ring.lse_LBRH), voters, voters, kv, run.spec);
+  rows.mass_ET = votes(ring, batch, run, kv);
   rows.k_BGTD = kv.k_BGTD;
   rows.place_E = kv.place_B;
   rows.rows_E = kv.length_B;
@@ -89,33 +111,58 @@ EventRows event_rows(const QueryRing& ring, const EventBatch& batch, const Layer
   return rows;
 }
 
-void Chosen::add(const EventRows& events, const ChosenRows& chosen, const KvView& kv) {
-  const at::Tensor row_EW = chosen.rows_EW.clamp_min(0);
-  const auto by_layer = [&](const at::Tensor& x_EW) { return x_EW.unflatten(0, {events.layers, -1}); };
-  rows.push_back(by_layer(chosen.rows_EW));
-  kinds.push_back(by_layer(chosen.kind_EW));
-  entries.push_back(by_layer(ops::gather_rows(kv, chosen.rows_EW)));
-  positions.push_back(by_layer(events.position_ET.gather(1, row_EW)));
-  masses.push_back(by_layer(events.mass_ET.gather(1, row_EW)));
+Chosen chosen_of(const KvView& kv, const EventRows& from, const ChosenRows& rows) {
+  const at::Tensor row_EW = rows.rows_EW.clamp_min(0);
+  const auto by_layer = [&](const at::Tensor& x_EW) { return x_EW.unflatten(0, {from.layers, -1}); };
+  return {.layers = {from.layer, from.layer + from.layers},
+          .kv = kv,
+          .row_YEW = by_layer(rows.rows_EW),
+          .kind_YEW = by_layer(rows.kind_EW),
+          .position_YEW = by_layer(from.position_ET.gather(1, row_EW)),
+          .mass_YEW = by_layer(from.mass_ET.gather(1, row_EW))};
 }
 
-at::Tensor rows_of(const Chosen& chosen) { return all_layers(chosen.rows, -1); }
+std::vector<Chosen> in_parts(const Chosen& chosen) {
+  const int64_t events = chosen.row_YEW.size(1);
+  std::vector<Chosen> parts;
+  for (const LayerRange layers : parts_of(chosen.layers, events)) {
+    const int64_t y = layers.begin - chosen.layers.begin;
+    const auto own = [&](const at::Tensor& x_YE) { return x_YE.narrow(0, y, layers.size()); };
+    parts.push_back({.layers = layers,
+                     .kv = sequences_of(chosen.kv, y * events, layers.size() * events),
+                     .row_YEW = own(chosen.row_YEW),
+                     .kind_YEW = own(chosen.kind_YEW),
+                     .position_YEW = own(chosen.position_YEW),
+                     .mass_YEW = own(chosen.mass_YEW)});
+  }
+  return parts;
+}
 
 Events events_of(const EventBatch& batch, const Chosen& chosen) {
   Events events;
-  events.u_YEWC = all_layers(chosen.entries, 0);
-  events.layer_end = events.u_YEWC.size(0);
-  events.position_YEW = all_layers(chosen.positions, 0);
-  events.kind_YEW = all_layers(chosen.kinds, 0);
-  events.mass_YEW = all_layers(chosen.masses, 0);
+  events.layer_begin = chosen.layers.begin;
+  events.layer_end = chosen.layers.end;
+  events.u_YEWC = ops::gather_rows(chosen.kv, chosen.row_YEW.flatten(0, 1)).unflatten(0, {chosen.layers.size(), -1});
+  events.position_YEW = chosen.position_YEW;
+  events.kind_YEW = chosen.kind_YEW;
+  events.mass_YEW = chosen.mass_YEW;
   events.source_E = batch.source_E;
   events.ordinal_E = batch.ordinal_E;
   return events;
 }
 
-void change_rows_(const KvCache& cache, const at::Tensor& slot_E, const Edited& edited, int64_t rows) {
-  ops::edit_rows_(cache.view_in_place({0, cache.layers()}, rows, slot_E), edited.rows_YEW.flatten(0, 1),
-                  edited.u_YEWC.flatten(0, 1), edited.change_YEWC.flatten(0, 1),
+std::vector<at::Tensor> of_layers(const std::vector<at::Tensor>& parameters, LayerRange layers) {
+  std::vector<at::Tensor> own;
+  for (const at::Tensor& parameter : parameters) own.push_back(parameter.narrow(0, layers.begin, layers.size()));
+  return own;
+}
+
+Edited edited(const Events& events, const Chosen& chosen, const Edit& edit) {
+  return {chosen.layers, chosen.row_YEW, chosen.position_YEW, events.u_YEWC, edit.gate * edit.delta_YEWC};
+}
+
+void change_rows_(const KvView& kv, const Edited& edited) {
+  ops::edit_rows_(kv, edited.row_YEW.flatten(0, 1), edited.u_YEWC.flatten(0, 1), edited.change_YEWC.flatten(0, 1),
                   at::ones({1}, edited.change_YEWC.options()));
 }
 

@@ -1,4 +1,4 @@
-// Events of the decode engine that change cached rows, all layers at once: what an event reads, chooses and makes.
+// Events of the decode engine that change cached rows: what an event reads, chooses and makes.
 //
 // Axes: L layers, Y layers of a run, B slots, E events, V voters, W chosen rows, T cached rows, C = 2 G D.
 #pragma once
@@ -46,20 +46,26 @@ KvView event_caches(const KvCache& cache, const LayerRun& run, const EventBatch&
 // What is chosen from there, bounds excepted.
 EventRows event_rows(const QueryRing& ring, const EventBatch& batch, const LayerRun& run, const KvView& kv);
 
-// Chosen rows and what of their entries an edit reads, [Y, E, W, …], by run of layers.
+// Rows chosen in some layers, and the caches that they lie in.
 struct Chosen {
-  std::vector<at::Tensor> rows, kinds, entries, positions, masses;
-  void add(const EventRows& events, const ChosenRows& chosen, const KvView& kv);
+  LayerRange layers;
+  KvView kv;  // the events', layer by layer
+  at::Tensor row_YEW, kind_YEW, position_YEW, mass_YEW;
 };
-// Of all layers; -1, zeros and RowKind::pad where runs differ in width.
-at::Tensor rows_of(const Chosen& chosen);
+Chosen chosen_of(const KvView& kv, const EventRows& from, const ChosenRows& rows);
+// The same, a few layers at a time: what an edit makes on its way grows with layers times events.
+std::vector<Chosen> in_parts(const Chosen& chosen);
 Events events_of(const EventBatch& batch, const Chosen& chosen);
+// A method's stacked parameters, of some layers.
+std::vector<at::Tensor> of_layers(const std::vector<at::Tensor>& parameters, LayerRange layers);
 
-// What a method made at an event: the rows it read, their entries, and the changes to them.
+// What a method made at an event in some layers: the rows it read, their entries, and the changes to them.
 struct Edited {
-  at::Tensor rows_YEW, position_YEW, u_YEWC, change_YEWC;  // rows -1 where padded
+  LayerRange layers;
+  at::Tensor row_YEW, position_YEW, u_YEWC, change_YEWC;  // row -1 where padded
 };
-// Changes the rows in place, in all layers; none lies at `rows` or beyond.
-void change_rows_(const KvCache& cache, const at::Tensor& slot_E, const Edited& edited, int64_t rows);
+Edited edited(const Events& events, const Chosen& chosen, const Edit& edit);
+// Changes the rows in place. kv: the events' caches in those layers.
+void change_rows_(const KvView& kv, const Edited& edited);
 
 }  // namespace bt

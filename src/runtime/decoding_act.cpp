@@ -1,4 +1,4 @@
-// Boundary events in decoding: the slots that fired, all layers at once.
+// Boundary events in decoding: the slots that fired, together.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -51,34 +51,37 @@ std::vector<RowBounds> bounds_of(const Decoding::State& state, LayerRange layers
 }
 
 // Which of the slots a method that learns when to act acted on, in any layer; all for the others.
-std::vector<bool> acted_on(const Edit& edit, size_t slots) {
-  if (!edit.call_YE.defined()) return std::vector<bool>(slots, true);
-  const at::Tensor acts_E = (edit.call_YE > 0).any(0).cpu();
+std::vector<bool> acted_on(const at::Tensor& acts_E, size_t slots) {
+  if (!acts_E.defined()) return std::vector<bool>(slots, true);
+  const at::Tensor on_host_E = acts_E.cpu();
   std::vector<bool> out;
-  for (size_t e = 0; e < slots; ++e) out.push_back(acts_E[static_cast<int64_t>(e)].item<bool>());
+  for (size_t e = 0; e < slots; ++e) out.push_back(on_host_E[static_cast<int64_t>(e)].item<bool>());
   return out;
 }
 
-// Keeps the slots' parts until they land.
+// Keeps the slots' parts until they land, layer by layer from the first on.
 void keep_pending(Decoding::State& state, const std::vector<int64_t>& slots, const Edited& edited) {
   for (size_t i = 0; i < slots.size(); ++i) {
     Slot& slot = state.slots[static_cast<size_t>(slots[i])];
     const auto own = [&](const at::Tensor& x_YE) { return x_YE.narrow(1, static_cast<int64_t>(i), 1).clone(); };
-    slot.pending_edit = {{own(edited.rows_YEW), own(edited.position_YEW), own(edited.u_YEWC), own(edited.change_YEWC)},
-                         slot.tokens};
+    if (edited.layers.begin == 0) slot.pending_edit = {{}, slot.tokens};
+    slot.pending_edit->edited.push_back(
+        {edited.layers, own(edited.row_YEW), own(edited.position_YEW), own(edited.u_YEWC), own(edited.change_YEWC)});
   }
 }
 
-std::vector<bool> edit(Decoding::State& state, const std::vector<int64_t>& slots, const EventBatch& batch,
-                       const Chosen& chosen) {
+// acts_E: where a call was made in any layer so far, of a method that learns when.
+void edit(Decoding::State& state, const std::vector<int64_t>& slots, const EventBatch& batch, const Chosen& chosen,
+          at::Tensor& acts_E) {
   const Events events = events_of(batch, chosen);
-  const Edit made = state.effects.edits()->edit(events, state.parameters);
-  const Edited edited{rows_of(chosen), events.position_YEW, events.u_YEWC, made.gate * made.delta_YEWC};
+  const Edit made = state.effects.edits()->edit(events, of_layers(state.parameters, chosen.layers));
   if (state.trigger.lag > 0)
-    keep_pending(state, slots, edited);
+    keep_pending(state, slots, edited(events, chosen, made));
   else
-    state.land(slots, edited);
-  return acted_on(made, slots.size());
+    state.land(slots, edited(events, chosen, made));
+  if (!made.call_YE.defined()) return;
+  const at::Tensor here_E = (made.call_YE > 0).any(0);
+  acts_E = acts_E.defined() ? acts_E.logical_or(here_E) : here_E;
 }
 
 void evict(Decoding::State& state, const std::vector<int64_t>& slots, const EventBatch& batch,
@@ -95,8 +98,8 @@ void evict(Decoding::State& state, const std::vector<int64_t>& slots, const Even
 std::vector<bool> act_on_cache(Decoding::State& state, const std::vector<int64_t>& slots) {
   const std::vector<SlotEvent> events = events_at(state, slots);
   const EventBatch batch = batch_of(state, slots, events);
-  Chosen chosen;
   std::vector<at::Tensor> keep_LET;
+  at::Tensor acts_E;
   for (const LayerRun& run : layer_runs(state.decoder)) {
     const KvView kv = event_caches(state.cache, run, batch, state.longest(run.layers, slots));
     EventRows rows = event_rows(state.kept, batch, run, kv);
@@ -105,12 +108,12 @@ std::vector<bool> act_on_cache(Decoding::State& state, const std::vector<int64_t
       for (const at::Tensor& keep_ET : state.effects.evict->keep(rows).chunk(run.layers.size()))
         keep_LET.push_back(keep_ET);
     }
-    if (state.effects.edits() != nullptr) chosen.add(rows, state.effects.edits()->choose(rows), kv);
+    if (state.effects.edits() == nullptr) continue;
+    for (const Chosen& part : in_parts(chosen_of(kv, rows, state.effects.edits()->choose(rows))))
+      edit(state, slots, batch, part, acts_E);
   }
-  std::vector<bool> acted(slots.size(), true);
-  if (state.effects.edits() != nullptr) acted = edit(state, slots, batch, chosen);
   if (state.effects.evict != nullptr) evict(state, slots, batch, keep_LET);
-  return acted;
+  return acted_on(acts_E, slots.size());
 }
 
 // Whether an event is device work of fixed shape alone. Half of the kernels know no fp64, and what stands in for them

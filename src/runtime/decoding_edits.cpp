@@ -10,25 +10,26 @@ namespace {
 
 void rewrite(Decoding::State& state, const std::vector<int64_t>& slots, const at::Tensor& slot_E,
              const Edited& edited) {
-  change_rows_(state.cache, slot_E, edited, state.longest({0, state.cache.layers()}, slots));
+  change_rows_(state.cache.view_in_place(edited.layers, state.longest(edited.layers, slots), slot_E), edited);
 }
 
 void append_rows(Decoding::State& state, const std::vector<int64_t>& slots, const at::Tensor& slot_E,
                  const Edited& edited) {
-  const at::Tensor real_YEW = edited.rows_YEW >= 0, count_YE = real_YEW.sum(2).cpu();
+  const at::Tensor real_YEW = edited.row_YEW >= 0, count_YE = real_YEW.sum(2).cpu();
   for (size_t e = 0; e < slots.size(); ++e)
     state.check_room(slots[e], count_YE.select(1, static_cast<int64_t>(e)).max().item<int64_t>());
-  for (int64_t layer = 0; layer < state.cache.layers(); ++layer) {
+  for (int64_t y = 0; y < edited.layers.size(); ++y) {
+    const int64_t layer = edited.layers.begin + y;
     std::vector<int64_t>& appended = state.appended[static_cast<size_t>(layer)];
     std::vector<int64_t> begin;
     for (const int64_t slot : slots) begin.push_back(appended[static_cast<size_t>(slot)]);
-    const at::Tensor new_EWC = (edited.u_YEWC[layer] + edited.change_YEWC[layer]).to(edited.u_YEWC.scalar_type());
+    const at::Tensor new_EWC = (edited.u_YEWC[y] + edited.change_YEWC[y]).to(edited.u_YEWC.scalar_type());
     KvView entries = entries_of(new_EWC, state.decoder.config.kv_heads);
-    entries.position_BT = edited.position_YEW[layer];
-    state.cache.insert_(layer, slot_E, to_tensor(begin, new_EWC.device()), entries, real_YEW[layer]);
+    entries.position_BT = edited.position_YEW[y];
+    state.cache.insert_(layer, slot_E, to_tensor(begin, new_EWC.device()), entries, real_YEW[y]);
     for (size_t e = 0; e < slots.size(); ++e) {
       const auto slot = static_cast<size_t>(slots[e]);
-      const int64_t count = count_YE[layer][static_cast<int64_t>(e)].item<int64_t>();
+      const int64_t count = count_YE[y][static_cast<int64_t>(e)].item<int64_t>();
       appended[slot] += count;
       state.rows[static_cast<size_t>(layer)][slot] += count;
     }
@@ -48,7 +49,7 @@ void Decoding::State::land_edits() {
     Slot& slot = slots[at];
     if (!slot.live || !slot.pending_edit || slot.tokens - slot.pending_edit->begin < trigger.lag) continue;
     const std::vector<int64_t> own{static_cast<int64_t>(at)};
-    land(own, slot.pending_edit->edited);
+    for (const Edited& edited : slot.pending_edit->edited) land(own, edited);
     slot.pending_edit.reset();
     slot.step_tokens = 0;  // queries before it saw other keys: they vote no more
   }

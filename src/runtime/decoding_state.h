@@ -21,8 +21,8 @@ enum class Asks { nothing, entropy, surprise };
 
 // An edit of one slot that has not landed.
 struct PendingEdit {
-  Edited edited;
-  int64_t begin = 0;  // tokens fed at its boundary
+  std::vector<Edited> edited;  // by run of layers
+  int64_t begin = 0;           // tokens fed at its boundary
 };
 
 // Latents that another thread computes. Destroying them waits for it.

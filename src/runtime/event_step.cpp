@@ -53,18 +53,16 @@ void EventStep::work(int64_t events, int64_t rows) {
   const int64_t ring = ring_.q_LBRHD.size(2) - 1;
   const EventBatch batch =
       event_batch(step_.input_NB().narrow(1, 0, events), events == cache_.slots(), /*voters=*/ring, ring);
-  Chosen chosen;
   for (const LayerRun& run : runs_) {
     const KvView kv = event_caches(cache_, run, batch, rows);
     EventRows at_run = event_rows(ring_, batch, run, kv);
     at_run.rows_E = at_run.rows_E.clamp_max(rows);  // an idle slot may hold more, and nothing is chosen there
     at_run.bounds_E = {{rows, rows}, {rows, 0}};    // whatever a step's length
-    chosen.add(at_run, rewrite_.choose(at_run), kv);
+    for (const Chosen& part : in_parts(chosen_of(kv, at_run, rewrite_.choose(at_run)))) {
+      const Events made_of = events_of(batch, part);
+      change_rows_(part.kv, edited(made_of, part, rewrite_.edit(made_of, of_layers(parameters_, part.layers))));
+    }
   }
-  const Events made_of = events_of(batch, chosen);
-  const Edit edit = rewrite_.edit(made_of, parameters_);
-  change_rows_(cache_, batch.slot_E,
-               {rows_of(chosen), made_of.position_YEW, made_of.u_YEWC, edit.gate * edit.delta_YEWC}, rows);
 }
 
 }  // namespace bt

@@ -1,9 +1,11 @@
 #include "bt/eval/generation.h"
 
 #include <algorithm>
+#include <map>
 
 #include "bt/core/error.h"
 #include "bt/core/json.h"
+#include "bt/core/strings.h"
 #include "bt/eval/stop_strings.h"
 #include "bt/eval/trace.h"
 #include "bt/runtime/teacher_forced.h"
@@ -186,6 +188,52 @@ TEST(Generation, TracesEveryCall) {
   const Json& layer = lines.back().at("layers", "").as_array("").at(2);
   EXPECT_GT(layer.at("recent", "").as_array("").size(), 0u);
   EXPECT_GT(layer.at("size", "").as_double(""), 0);
+}
+
+// Rows of every layer, by request and boundary.
+std::map<std::pair<int64_t, int64_t>, std::string> traced_rows(int64_t slots) {
+  InferenceModel model = random_model();
+  testing::add_bt(model);
+  std::vector<GenerationRequest> requests;
+  for (uint64_t i = 0; i < 40; ++i) requests.push_back({i, model.encode(str("number ", i * i, "\n is ")), 5});
+  const Trace trace(model);
+  generate(model, requests, {.slots = slots});
+  std::map<std::pair<int64_t, int64_t>, std::string> rows;
+  for (const Json& line : parse_json_lines(trace.lines(), "trace")) {
+    std::string& here = rows[{line.at("request", "").as_int(""), line.at("boundary", "").as_int("")}];
+    for (const Json& layer : line.at("layers", "").as_array(""))
+      here += layer.at("recent", "").dump() + layer.at("recalled", "").dump() + "; ";
+  }
+  return rows;
+}
+
+TEST(Generation, TracesTheSameOfManyAtATime) {
+  const auto few = traced_rows(3), many = traced_rows(40);
+  EXPECT_GE(few.size(), 40u);
+  EXPECT_EQ(many, few);
+}
+
+// How often 40 prompts' ends count as calls, where one layer of three calls or none.
+size_t learned_calls(std::optional<int64_t> calling_layer, int64_t slots) {
+  InferenceModel model = random_model();
+  auto options = std::make_unique<BtOptions>(testing::tiny_bt());
+  options->calls = "learned";
+  testing::add_method(model, "bt", std::move(options), {});
+  for (int64_t layer = 0; layer < 3; ++layer)
+    model.method()->parameters()->leaf("call_bias", layer).detach().fill_(calling_layer == layer ? 30 : -30);
+  std::vector<GenerationRequest> requests;
+  for (uint64_t i = 0; i < 40; ++i) requests.push_back({i, model.encode("one two"), 1});
+  size_t calls = 0;
+  for (const Completion& completion : generate(model, requests, {.slots = slots}))
+    calls += static_cast<size_t>(completion.prompt_calls);
+  return calls;
+}
+
+TEST(Generation, ACallIsMadeWhereAnyLayerMakesOne) {
+  for (const int64_t slots : {1, 40}) {
+    for (int64_t layer = 0; layer < 3; ++layer) EXPECT_EQ(learned_calls(layer, slots), 40u) << "layer " << layer;
+    EXPECT_EQ(learned_calls({}, slots), 0u);
+  }
 }
 
 TEST(Generation, RefusesToTraceWithoutARewrite) {

@@ -16,6 +16,28 @@ TEST_P(Decode, FixedStepsGiveTheSame) { expect_close(decoded_scores(3, true), de
 
 TEST_P(Decode, BatchedEqualsSingle) { expect_close(decoded_scores(7), decoded_scores(1)); }
 
+// So many slots act at a prompt's end that no two layers are edited together.
+class DecodeMany : public testing::DecodedScores {};
+
+TEST_P(DecodeMany, GivesWhatFewGive) {
+  batch_ = testing::random_batch(18, {.sequences = 40});
+  if (asks_model(trigger_)) measure(7);
+  expect_close(decoded_scores(40), decoded_scores(4));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, DecodeMany,
+    ::testing::Values(
+        DecodingCase{.name = "after"}, DecodingCase{.name = "shared_layers", .yaml = "share_layers: true"},
+        DecodingCase{.name = "learned_calls", .yaml = "{calls: learned, call_init: -0.1}"},
+        DecodingCase{.name = "lag", .lag = 2},
+        DecodingCase{.name = "lag_learned_calls", .yaml = "{calls: learned, call_init: -0.1}", .lag = 2},
+        DecodingCase{.name = "gist", .method = "gist", .yaml = "{rows: 2}"},
+        DecodingCase{.name = "append_rows", .method = "append_rows", .yaml = kAppendRows},
+        DecodingCase{
+            .name = "append_rows_lag", .method = "append_rows", .attention_window = 6, .yaml = kAppendRows, .lag = 2}),
+    [](const ::testing::TestParamInfo<DecodingCase>& one) { return one.param.name; });
+
 INSTANTIATE_TEST_SUITE_P(
     Cases, Decode,
     ::testing::Values(

@@ -2,6 +2,7 @@
 #include "../../src/runtime/event_step.h"
 
 #include "bt/ops/ops.h"
+#include "bt/runtime/tensor_memory.h"
 #include "runtime/decoded_scores.h"
 #include "runtime/stand_in_graph.h"
 
@@ -10,13 +11,13 @@ namespace {
 
 using testing::CpuGraphs, testing::DecodingCase, testing::StandInGraph;
 
-constexpr int64_t kSlots = 5, kRing = 4;
+constexpr int64_t kRing = 4;
 
-// Five slots; runs of layers of 1 and 2.
+// Five slots, or as many as there are lengths; runs of layers of 1 and 2.
 class EventStepTest : public ::testing::Test {
  protected:
   explicit EventStepTest(int64_t capacity = 40, const std::vector<int64_t>& lengths = {30, 0, 12, 3, 21})
-      : cache_(config(), kSlots, capacity, c10::TensorOptions(at::kDouble)) {
+      : cache_(config(), static_cast<int64_t>(lengths.size()), capacity, c10::TensorOptions(at::kDouble)) {
     at::NoGradGuard no_grad;
     at::manual_seed(3);
     const auto fp64 = c10::TensorOptions(at::kDouble);
@@ -26,8 +27,8 @@ class EventStepTest : public ::testing::Test {
     all.k_BGTD.normal_();
     all.v_BGTD.normal_();
     all.position_BT.copy_(at::arange(capacity).expand_as(all.position_BT));
-    ring_.q_LBRHD = at::randn({3, kSlots, kRing + 1, 4, 8}, fp64);
-    ring_.lse_LBRH = at::randn({3, kSlots, kRing + 1, 4}, fp64) + 3;
+    ring_.q_LBRHD = at::randn({3, cache_.slots(), kRing + 1, 4, 8}, fp64);
+    ring_.lse_LBRH = at::randn({3, cache_.slots(), kRing + 1, 4}, fp64) + 3;
   }
 
   static ModelConfig config() {
@@ -86,7 +87,7 @@ class EventStepTest : public ::testing::Test {
     at::NoGradGuard no_grad;
     const KvView now = cache_.view(LayerRange{0, 3}, cache_.capacity());
     const at::Tensor k = now.k_BGTD.clone(), v = now.v_BGTD.clone();
-    KvCache expected(config(), kSlots, cache_.capacity(), c10::TensorOptions(at::kDouble));
+    KvCache expected(config(), cache_.slots(), cache_.capacity(), c10::TensorOptions(at::kDouble));
     expected.advance_(cache_.length_LB()[0]);
     const KvView to = expected.view(LayerRange{0, 3}, cache_.capacity());
     to.k_BGTD.copy_(k);
@@ -144,6 +145,46 @@ TEST_F(EventsBesideLongTexts, ActOnTheirOwnSlots) {
   expect_events({first, third, few}, step, *method);
   expect_events({third}, step, *method);
 }
+
+// More layers times events than are worked on at a time.
+class EventsInParts : public EventStepTest {
+ protected:
+  EventsInParts() : EventStepTest(40, std::vector<int64_t>(48, 20)) {}
+};
+
+TEST_F(EventsInParts, AreThoseOfEachSlotAlone) {
+  const auto method = make_method("bt", testing::tiny_bt(), testing::tiny_context(config()));
+  EventStep step(decoder(), cache_, ring_, *method->effects().rewrite, method->parameters()->stacked());
+  std::vector<SlotEvent> events;
+  for (int64_t slot = 0; slot < 48; ++slot)
+    events.push_back({.slot = slot, .step_tokens = 1 + slot % 9, .voters = 1 + slot % 4, .source = slot});
+  expect_events(events, step, *method);  // of all slots, where they lie
+  events.erase(events.begin() + 3);
+  events.resize(30);
+  expect_events(events, step, *method);  // of some, by their places
+}
+
+// The most that tensors of an event take, with 64 slots.
+int64_t peak_of_event(int64_t layers) {
+  constexpr int64_t slots = 64, rows = 20;
+  const ModelConfig config = testing::tiny_config(layers);
+  const Backbone backbone = testing::tiny_backbone(config, false);
+  BtOptions options = testing::tiny_bt();
+  options.feed_forward = 200;
+  const auto method = make_method("bt", options, testing::tiny_context(config));
+  const auto fp64 = c10::TensorOptions(at::kDouble);
+  KvCache cache(config, slots, rows, fp64);
+  cache.advance_(at::full({slots}, rows, at::kLong));
+  const QueryRing ring{at::zeros({layers, slots, kRing + 1, 4, 8}, fp64),
+                       at::zeros({layers, slots, kRing + 1, 4}, fp64)};
+  EventStep step(backbone.decoder, cache, ring, *method->effects().rewrite, method->parameters()->stacked());
+  std::vector<SlotEvent> events;
+  for (int64_t slot = 0; slot < slots; ++slot) events.push_back({.slot = slot, .step_tokens = 6, .voters = 4});
+  const at::NoGradGuard no_grad;
+  return tensor_memory([&] { step.run(events, rows); }).peak;
+}
+
+TEST(EventMemory, HardlyGrowsWithLayers) { EXPECT_LT(peak_of_event(16), 3 * peak_of_event(1) / 2); }
 
 TEST_F(EventStepTest, AnEmptyStepChangesNothing) {
   at::NoGradGuard no_grad;

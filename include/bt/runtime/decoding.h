@@ -1,5 +1,6 @@
 // The decode engine: fixed slots, one token per live slot and step, the method acting at each sequence's own
-// boundaries. Slots whose boundary falls on the same step are acted on as one batch, all layers at once.
+// boundaries. Slots whose boundary falls on the same step are acted on as one batch, as many layers at once as leave
+// what is made on the way small.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,4 +1,4 @@
-// What decoding holds in memory as long as it runs, by purpose.
+// What decoding holds in memory as long as it runs, by purpose. What a step makes on its way is not counted.
 #pragma once
 
 #include <cstdint>
