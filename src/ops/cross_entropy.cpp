@@ -14,10 +14,11 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> reference::cross_entropy_(const a
   const at::Tensor log_probabilities = capped.log_softmax(1), column = target_M.unsqueeze(1);
   const at::Tensor nll_M = log_probabilities.gather(1, column).squeeze(1).neg_();
   const at::Tensor correct_M = capped.argmax(1) == target_M;
+  if (softcap <= 0) capped.reset();  // of reduced precision, a copy as large as what follows
   at::Tensor entropy_M = at::empty({0}, nll_M.options());
   if (!want_gradient && !want_entropy) return {nll_M, correct_M, entropy_M};
   const bool in_place = want_gradient && logits_MV.scalar_type() == type;
-  at::Tensor d_logits = in_place ? logits_MV : at::empty_like(log_probabilities);
+  at::Tensor d_logits = in_place ? logits_MV : want_entropy ? at::empty_like(log_probabilities) : log_probabilities;
   at::exp_out(d_logits, log_probabilities);
   if (want_entropy) entropy_M = (d_logits * log_probabilities).sum(1).neg();
   if (!want_gradient) return {nll_M, correct_M, entropy_M};

@@ -28,8 +28,8 @@ Gradients composed(const at::Tensor& d_out_BSHD, const at::Tensor& q_BSHD, const
   at::Tensor d_score = at::_softmax_backward_data(at::bmm(d_out, v.transpose(1, 2)), p, -1, type);
   if (spec.softcap > 0) {
     // A query that sees nothing has probabilities, and hidden scores whose squares fp32 cannot hold.
-    const at::Tensor capped = (scores / spec.softcap).view_as(d_score).clamp(-1, 1);
-    d_score = d_score * (1 - capped.square());
+    scores.div_(spec.softcap).clamp_(-1, 1);
+    d_score.mul_(scores.square_().neg_().add_(1).view_as(d_score));
   }
   const at::Tensor d_q = at::bmm(d_score, k)
                              .mul_(spec.scale)

@@ -8,6 +8,7 @@ namespace bt {
 struct AttentionMemory {
   PassMemory kept;      // from the forward to the backward pass
   PassMemory backward;  // added at most in the backward pass
+  PassMemory reading;   // added at most while texts are read without gradient
 };
 
 // Texts without a cut.

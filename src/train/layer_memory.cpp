@@ -28,9 +28,10 @@ LayerMemory layer_memory(const Decoder& decoder, const PassShape& shape) {
     mlp += stream + inner;
     backward -= inner;  // of the gated product, which has been let go
   }
-  const int64_t forward = 3 * stream + gated + inner + 2 * queries + 2 * keys;
+  const int64_t forward_attention = 2 * stream + 2 * queries + 2 * keys;
+  const int64_t forward = stream + forward_attention + gated + inner;
   const int64_t bytes = shape.element_bytes;
-  return {attention * bytes, mlp * bytes, forward * bytes, backward * bytes};
+  return {attention * bytes, mlp * bytes, forward_attention * bytes, forward * bytes, backward * bytes};
 }
 
 int64_t weight_gradient_bytes(const Decoder& decoder, const PassShape& shape) {

@@ -8,7 +8,8 @@ namespace bt {
 // Bytes per token.
 struct LayerMemory {
   int64_t kept_attention = 0, kept_mlp = 0;  // by autograd, up to the attention and behind it
-  int64_t forward = 0;                       // held at most by a token that nothing is kept of
+  int64_t forward_attention = 0;             // held within attention by a token that nothing is kept of
+  int64_t forward = 0;                       // and at most
   int64_t backward = 0;                      // added at most in the backward pass, which begins behind the attention
 };
 

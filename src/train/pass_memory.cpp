@@ -29,9 +29,11 @@ class Head {
     const ModelConfig& config = decoder.config;
     const int64_t chunk =
         std::min(rows, cross_entropy_chunk_rows(shape.on_cpu ? at::kCPU : at::kCUDA, config.vocab_size));
-    // Without a kernel log-probabilities beside the logits, and with a soft cap what it takes three times.
-    const int64_t copies = shape.on_cpu ? (config.logit_softcap > 0 ? 5 : 2) : 1;
-    chunk_ = chunk * config.vocab_size * copies * shape.element_bytes;
+    // Without a kernel, in at least fp32: log-probabilities, where the logits are less a copy, and with a soft cap what
+    // it takes three times.
+    const int64_t wide = std::max<int64_t>(shape.element_bytes, sizeof(float));
+    const int64_t copies = config.logit_softcap > 0 ? 4 : shape.element_bytes < wide ? 2 : 1;
+    chunk_ = chunk * config.vocab_size * (shape.element_bytes + (shape.on_cpu ? copies * wide : 0));
     weight_ = shape.trains_backbone ? config.vocab_size * config.hidden_size * shape.element_bytes : 0;
     waits_ = config.tie_word_embeddings ? weight_ : 0;
   }
@@ -52,7 +54,9 @@ AttentionMemory attention_of(const ModelConfig& model, const DevicePlan& plan, c
   if (plan.depths.size() < 2) return text_attention(model, plan, shape);
   if (!shape.truncates) return segment_cache_memory(model, plan, shape);
   AttentionMemory out = truncated_scan_memory(model, plan, shape);
-  if (shape.trains_backbone || shape.has_adapters) out.kept = out.kept + text_attention(model, plan, shape).kept;
+  const AttentionMemory prompts = text_attention(model, plan, shape);
+  if (shape.trains_backbone || shape.has_adapters) out.kept = out.kept + prompts.kept;
+  out.reading = prompts.reading;
   return out;
 }
 
@@ -64,11 +68,18 @@ PassMemory coprocessor(const Decoder& decoder, const DevicePlan& plan, PassShape
   return {.activations = decoder.config.layers * latents * (layer.kept_attention + layer.kept_mlp)};
 }
 
+// Of tokens read without gradient, in one layer: in its attention or behind it.
+PassMemory reading_layer(int64_t tokens, const LayerMemory& layer, const AttentionMemory& attention) {
+  if (tokens == 0) return {};
+  return larger({.activations = tokens * layer.forward},
+                {.activations = tokens * layer.forward_attention, .scores = attention.reading.scores});
+}
+
 // Without a backward pass: of one layer and of the head.
 PassMemory reading(const Decoder& decoder, const DevicePlan& plan, const PassShape& shape, const Head& head) {
   const AttentionMemory attention = attention_of(decoder.config, plan, shape);
-  const PassMemory layer{.activations = plan.tokens * layer_memory(decoder, shape).forward,
-                         .cache = attention.kept.cache};
+  PassMemory layer = reading_layer(plan.tokens, layer_memory(decoder, shape), attention);
+  layer.cache = attention.kept.cache;
   return larger(layer, head.forward());
 }
 
@@ -90,7 +101,8 @@ PassMemory pass_memory(const Decoder& decoder, const DevicePlan& plan, const Pas
 
   if (!plan.branches.empty()) kept = kept + coprocessor(decoder, plan, shape);
 
-  const PassMemory prompts{.activations = tokens.read * layer.forward - tokens.kept * layer.kept_mlp};
+  PassMemory prompts = reading_layer(tokens.read, layer, attention);
+  prompts.activations -= tokens.kept * layer.kept_mlp;
   // The last layer's backward pass, first behind its attention, then in it.
   const PassMemory behind{.activations = std::max(tokens.kept * layer.backward,
                                                   tokens.kept * stream + weight_gradient_bytes(decoder, shape))};

@@ -20,22 +20,27 @@ struct StepShape {
   bool tied = true, frozen = true, keeps = true, ragged = false;
   int64_t batch = 6, prompt = 40, steps = 4, step_tokens = 19;
   int64_t recall = 8, recent = 16, processor_width = 24, feed_forward = 40;
+  double cap = 0;      // of scores and of logits
+  int64_t window = 0;  // of every other layer
   at::ScalarType dtype = at::kFloat;
   friend void PrintTo(const StepShape& shape, std::ostream* out) { *out << shape.name; }
 };
 
 ModelConfig model_of(const StepShape& shape) {
-  return parse_model_config(Json::object({{"model_type", "llama"},
-                                          {"vocab_size", shape.vocabulary},
-                                          {"hidden_size", shape.width},
-                                          {"intermediate_size", shape.inner},
-                                          {"num_hidden_layers", shape.layers},
-                                          {"num_attention_heads", shape.heads},
-                                          {"num_key_value_heads", shape.groups},
-                                          {"head_dim", shape.head_dim},
-                                          {"max_position_embeddings", 4096},
-                                          {"tie_word_embeddings", shape.tied}}),
-                            "test");
+  ModelConfig model = parse_model_config(Json::object({{"model_type", "llama"},
+                                                       {"vocab_size", shape.vocabulary},
+                                                       {"hidden_size", shape.width},
+                                                       {"intermediate_size", shape.inner},
+                                                       {"num_hidden_layers", shape.layers},
+                                                       {"num_attention_heads", shape.heads},
+                                                       {"num_key_value_heads", shape.groups},
+                                                       {"head_dim", shape.head_dim},
+                                                       {"max_position_embeddings", 4096},
+                                                       {"tie_word_embeddings", shape.tied}}),
+                                         "test");
+  model.attention_softcap = model.logit_softcap = shape.cap;
+  for (size_t layer = 0; layer < model.window.size(); layer += 2) model.window[layer] = shape.window;
+  return model;
 }
 
 BtOptions processor_of(const StepShape& shape) {
@@ -141,6 +146,47 @@ const StepShape kShapes[] = {
     {.name = "bt_many_layers_recomputed", .layers = 8, .keeps = false, .batch = 3},
     {.name = "bt_wide_processor", .recall = 32, .recent = 24, .processor_width = 64, .feed_forward = 200},
     {.name = "bt_wide_vocabulary", .layers = 2, .vocabulary = 20000, .batch = 4, .prompt = 20},
+    {.name = "sft_capped", .frozen = false, .cap = 30},
+    {.name = "bt_capped", .cap = 30},
+    {.name = "bt_capped_recomputed", .keeps = false, .cap = 30},
+    {.name = "bt_capped_long_prompt_recomputed", .keeps = false, .prompt = 300, .steps = 2, .cap = 30},
+    {.name = "bt_capped_wide_vocabulary", .layers = 2, .vocabulary = 20000, .batch = 4, .prompt = 20, .cap = 30},
+    {.name = "sft_window", .layers = 4, .frozen = false, .window = 30},
+    {.name = "bt_window", .layers = 4, .window = 30},
+    {.name = "bt_window_long_prompt_recomputed", .layers = 4, .keeps = false, .prompt = 300, .steps = 2, .window = 30},
+    {.name = "sft_capped_bf16", .frozen = false, .cap = 30, .dtype = at::kBFloat16},
+    {.name = "bt_capped_wide_vocabulary_bf16",
+     .layers = 2,
+     .vocabulary = 20000,
+     .batch = 4,
+     .prompt = 20,
+     .cap = 30,
+     .dtype = at::kBFloat16},
+    {.name = "sft_bf16", .frozen = false, .dtype = at::kBFloat16},
+    {.name = "sft_ragged_bf16", .frozen = false, .ragged = true, .batch = 9, .dtype = at::kBFloat16},
+    {.name = "sft_untied_wide_vocabulary_bf16",
+     .vocabulary = 3001,
+     .tied = false,
+     .frozen = false,
+     .batch = 3,
+     .dtype = at::kBFloat16},
+    {.name = "bt_bf16", .dtype = at::kBFloat16},
+    {.name = "bt_recomputed_bf16", .keeps = false, .dtype = at::kBFloat16},
+    {.name = "bt_ragged_bf16", .ragged = true, .batch = 9, .dtype = at::kBFloat16},
+    {.name = "bt_long_prompt_recomputed_bf16", .keeps = false, .prompt = 300, .steps = 2, .dtype = at::kBFloat16},
+    {.name = "bt_many_layers_bf16", .layers = 8, .batch = 3, .dtype = at::kBFloat16},
+    {.name = "bt_wide_processor_bf16",
+     .recall = 32,
+     .recent = 24,
+     .processor_width = 64,
+     .feed_forward = 200,
+     .dtype = at::kBFloat16},
+    {.name = "bt_wide_vocabulary_bf16",
+     .layers = 2,
+     .vocabulary = 20000,
+     .batch = 4,
+     .prompt = 20,
+     .dtype = at::kBFloat16},
 };
 
 INSTANTIATE_TEST_SUITE_P(Shapes, PassMemoryOf, testing::ValuesIn(kShapes),
