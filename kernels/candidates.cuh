@@ -35,14 +35,31 @@ struct Candidates {
     return weight >= min_p ? weight : 0;
   }
 
+  // The k-th greatest key, two bits in every read of the row.
   __device__ __forceinline__ void keep_top_k(const PackedRow<T>& row, int64_t top_k) {
+    constexpr int kCountBits = 21;  // columns are fewer
+    constexpr uint64_t kCount = (uint64_t{1} << kCountBits) - 1;
     const uint32_t highest = ordered_key<T>(static_cast<float>(greatest));
-    const uint32_t kth = greatest_key<T>([&](uint32_t least) {
-      if (least > highest) return false;
-      int count = 0;
-      visit_row(row, [&](float x, int) { count += ordered_key<T>(x) >= least; });
-      return block_sum(count) >= top_k;
-    });
+    uint32_t kth = 0;
+#pragma unroll 1
+    for (int shift = (kOrderedBits<T> - 1) / 2 * 2; shift >= 0; shift -= 2) {
+      const uint32_t step = 1u << shift, first = kth + step, second = first + step, third = second + step;
+      if (first > highest) continue;
+      int reach_first = 0, reach_second = 0, reach_third = 0;
+      visit_row(row, [&](float x, int) {
+        const uint32_t key = ordered_key<T>(x);
+        reach_first += key >= first;
+        reach_second += key >= second;
+        reach_third += key >= third;
+      });
+      const uint64_t counts =
+          block_sum(static_cast<uint64_t>(reach_first) | static_cast<uint64_t>(reach_second) << kCountBits |
+                    static_cast<uint64_t>(reach_third) << (2 * kCountBits));
+      const auto reaches_k = [&](int threshold) {
+        return static_cast<int64_t>(counts >> (threshold * kCountBits) & kCount) >= top_k;
+      };
+      kth += step * static_cast<uint32_t>(reaches_k(0) + reaches_k(1) + reaches_k(2));
+    }
     floor = kth > floor ? kth : floor;
   }
 

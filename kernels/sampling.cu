@@ -1,5 +1,5 @@
-// A row is read again for every bit of a threshold instead of being sorted. The draw goes over the warps' sums first
-// and then through the run of columns of one warp.
+// A row is read again for every bit or two of a threshold instead of being sorted. The draw goes over the warps' sums
+// first and then through the run of columns of one warp.
 #include "kernels/candidates.cuh"
 #include "kernels/philox.cuh"
 #include "kernels/sampling.h"

@@ -24,16 +24,16 @@ void penalise(const Penalty& work, Stream stream);
 //
 // A block per row; nothing is sorted. What top-k and top-p keep is found by the bits of a threshold, since the bits of
 // floats can be ordered as they are. Reads of a row, the first from memory, the others from the L2 cache as far as it
-// holds the rows in flight: 1 if greedy; 2 and part of a third for a draw; with top-k at most one more for each bit in
-// which logits can differ (16 in bf16, 19 in fp16, 32 in fp32), with top-p as many and 1. An exponential in fp64 for
-// every number that a sum takes in: top-p's first takes all that top-k left, the others those between bounds that close
-// in.
+// holds the rows in flight: 1 if greedy; 2 and part of a third for a draw; with top-p at most one more for each bit in
+// which logits can differ (16 in bf16, 19 in fp16, 32 in fp32) and 1, with top-k one for every two. An exponential in
+// fp64 for every number that a sum takes in: top-p's first takes all that top-k left, the others those between bounds
+// that close in.
 struct Sampling {
   const void* logits;  // [rows, columns], rows `stride` elements apart
   const int64_t* key;  // [rows, 2]: request and place of the draw (unsigned); not read if greedy
   int64_t* token;      // [rows]
   int64_t stride;
-  int rows, columns;  // columns >= 1
+  int rows, columns;  // columns >= 1 and < 2^20
   Element element;
   double temperature;  // <= 0: greedy, the lowest column among the greatest
   int64_t top_k;       // <= 0 or >= columns: all

@@ -136,6 +136,30 @@ void expect_equal_tokens() {
   }
 }
 
+// Neighbours in the type, from -1 down and from 1 up: a border that is one off draws another token.
+template <class T>
+void expect_borders_among_neighbours(float unit) {
+  constexpr int columns = 32, rows = 24;
+  Rows all = make_rows<T>(rows, columns, columns, 0, 77);
+  for (int row = 0; row < rows; ++row) {
+    for (int v = 0; v < columns; ++v) {
+      const int rank = (5 * v + row) % columns - 18;
+      all.logits[static_cast<size_t>(row * columns + v)] =
+          rank < 0 ? -1 + static_cast<float>(rank) * unit : 1 + static_cast<float>(rank) * unit;
+    }
+  }
+  for (int64_t k = 1; k < columns; ++k) {
+    const Options options{50, k};
+    EXPECT_EQ(sampled<T>(all, options, /*every_order=*/false), expected(all, options)) << "top-k " << k;
+  }
+}
+
+TEST(SamplingKernel, TopKEndsAtTheKthNumber) {
+  expect_borders_among_neighbours<float>(0x1p-23f);
+  expect_borders_among_neighbours<bfloat16>(0x1p-7f);
+  expect_borders_among_neighbours<half>(0x1p-10f);
+}
+
 TEST(SamplingKernel, DrawsTheTokensOfTheDefinition) {
   expect_equal_tokens<float>();
   expect_equal_tokens<bfloat16>();
