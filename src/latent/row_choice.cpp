@@ -83,10 +83,10 @@ at::Tensor select_diverse(const EventRows& events, const at::Tensor& scores_ET, 
   return ops::select_top(chosen_ET.to(scores_ET.scalar_type()) - 0.5, k);
 }
 
-// R: of `earlier`, at most `most` rows.
-at::Tensor recalled_rows(const EventRows& events, const RowChoiceOptions& options, const at::Tensor& earlier_ET,
+// R: of the rows not hidden, at most `most`.
+at::Tensor recalled_rows(const EventRows& events, const RowChoiceOptions& options, const at::Tensor& hidden_ET,
                          const at::Tensor& row_T, int64_t most) {
-  at::Tensor scores_ET = recall_scores(events, row_T, options.recall_by).masked_fill(earlier_ET.logical_not(), -1);
+  at::Tensor scores_ET = recall_scores(events, row_T, options.recall_by).masked_fill(hidden_ET, -1);
   if (options.recall_share > 0 && scores_ET.numel() > 0) scores_ET = holding_share(scores_ET, options.recall_share);
   const int64_t count = std::min(options.recall, most);
   if (options.recall_diversity > 0 && count > 0)
@@ -99,9 +99,10 @@ struct Widths {
   int64_t recent = 0, earlier = 0;
 };
 
-Widths most_of(const EventRows& events, const RowChoiceOptions& options, const at::Tensor& recent_ET,
-               const at::Tensor& earlier_ET) {
-  if (recent_ET.numel() == 0) return {};
+// count_2E: gives how many there are.
+template <class Count>
+Widths most_of(const EventRows& events, const RowChoiceOptions& options, const Count& count_2E) {
+  if (events.mass_ET.numel() == 0) return {};
   Widths bound;
   for (const RowBounds& event : events.bounds_E) {
     const int64_t newest = std::min(options.recent, options.window == "recent" ? event.rows : event.step);
@@ -109,8 +110,41 @@ Widths most_of(const EventRows& events, const RowChoiceOptions& options, const a
     bound.earlier = std::max(bound.earlier, event.rows - newest);
   }
   if (!events.bounds_E.empty()) return bound;
-  const at::Tensor most = at::stack({recent_ET.sum(1).max(), earlier_ET.sum(1).max()}).cpu();  // one synchronisation
+  const at::Tensor most = count_2E().amax(1).cpu();  // one synchronisation
   return {most[0].item<int64_t>(), most[1].item<int64_t>()};
+}
+
+// J and what R is chosen from.
+struct Sides {
+  at::Tensor recent_EW;  // as ChosenRows::rows_EW
+  at::Tensor hidden_ET;  // rows that are not recalled
+  int64_t earlier = 0;   // the most that may be, of any event
+};
+
+// Where rows may be gone or out of sight.
+Sides sides_with_gaps(const EventRows& events, const RowChoiceOptions& options, const at::Tensor& row_T) {
+  const at::Tensor idle_E1 = (events.rows_E <= events.step_begin_E).unsqueeze(1);  // nothing written: nobody votes
+  const at::Tensor present_ET = present_rows(events, row_T).logical_and_(idle_E1.logical_not());
+  const at::Tensor newest_ET = newest_rows(events, options, present_ET, row_T);
+  const at::Tensor usable_ET = within_window(events, present_ET);
+  const at::Tensor recent_ET = usable_ET.logical_and(newest_ET),
+                   earlier_ET = usable_ET.logical_and(newest_ET.logical_not());
+  const Widths most = most_of(events, options, [&] { return at::stack({recent_ET, earlier_ET}).sum(2); });
+  return {ops::select_top(recent_ET.to(events.mass_ET.scalar_type()) - 0.5, options.rewrite_recent ? most.recent : 0),
+          earlier_ET.logical_not(), most.earlier};
+}
+
+// Where all rows stand, what is recent and what is earlier are two ranges: few and small operations.
+Sides sides_of_ranges(const EventRows& events, const RowChoiceOptions& options, const at::Tensor& row_T) {
+  const at::Tensor acts_E = events.step_begin_E < events.rows_E;  // else nothing was written: nobody votes
+  const at::Tensor newest_E = events.rows_E - options.recent;
+  const at::Tensor begin_E = options.window == "recent" ? newest_E.clamp_min_(0) : newest_E.maximum(events.step_begin_E);
+  const at::Tensor earlier_E = begin_E * acts_E, end_E = events.rows_E * acts_E;
+  const Widths most = most_of(events, options, [&] { return at::stack({(end_E - begin_E).clamp_min(0), earlier_E}); });
+  const int64_t width = options.rewrite_recent ? std::min(most.recent, row_T.size(0)) : 0;
+  at::Tensor recent_EW = begin_E.unsqueeze(1) + row_T.narrow(0, 0, width);
+  recent_EW.masked_fill_(recent_EW >= end_E.unsqueeze(1), -1);
+  return {recent_EW, row_T >= earlier_E.unsqueeze(1), most.earlier};
 }
 
 }  // namespace
@@ -124,26 +158,17 @@ int64_t layer_of(const EventRows& events, int64_t e) {
 }
 
 ChosenRows choose_rows(const EventRows& events, const RowChoiceOptions& options) {
+  static_assert(static_cast<int>(RowKind::pad) == 0 && static_cast<int>(RowKind::recent) == 1);
   const at::Tensor row_T = row_numbers(events);
-  const at::Tensor idle_E1 = (events.rows_E <= events.step_begin_E).unsqueeze(1);  // nothing written: nobody votes
-  const at::Tensor present_ET = present_rows(events, row_T).logical_and_(idle_E1.logical_not());
-  const at::Tensor newest_ET = newest_rows(events, options, present_ET, row_T);
-  const at::Tensor usable_ET = within_window(events, present_ET);
-  const at::Tensor recent_ET = usable_ET.logical_and(newest_ET);
-  const at::Tensor earlier_ET =
-      usable_ET.logical_and(newest_ET.logical_not()).logical_and_(events.position_ET >= options.recall_exclude_first);
-
-  const Widths most = most_of(events, options, recent_ET, earlier_ET);
-  const int64_t recent = options.rewrite_recent ? most.recent : 0;
-  const at::Tensor recent_EW = ops::select_top(recent_ET.to(events.mass_ET.scalar_type()) - 0.5, recent);
-  const at::Tensor recalled_EW = recalled_rows(events, options, earlier_ET, row_T, most.earlier);
-
-  const auto kinds = [](const at::Tensor& rows, RowKind kind) {
-    return at::full_like(rows, static_cast<int64_t>(kind), rows.options().dtype(at::kChar))
-        .masked_fill(rows < 0, static_cast<int64_t>(RowKind::pad));
-  };
-  return {at::cat({recent_EW, recalled_EW}, 1),
-          at::cat({kinds(recent_EW, RowKind::recent), kinds(recalled_EW, RowKind::recalled)}, 1)};
+  const bool has_gaps = events.alive_ET.defined() || events.window > 0;
+  Sides sides = has_gaps ? sides_with_gaps(events, options, row_T) : sides_of_ranges(events, options, row_T);
+  if (options.recall_exclude_first > 0)
+    sides.hidden_ET = sides.hidden_ET.logical_or(events.position_ET < options.recall_exclude_first);
+  const at::Tensor recalled_EW = recalled_rows(events, options, sides.hidden_ET, row_T, sides.earlier);
+  const at::Tensor rows_EW = at::cat({sides.recent_EW, recalled_EW}, 1);
+  const at::Tensor kind_EW = (rows_EW >= 0).to(at::kChar);
+  kind_EW.narrow(1, sides.recent_EW.size(1), recalled_EW.size(1)).mul_(static_cast<int64_t>(RowKind::recalled));
+  return {rows_EW, kind_EW};
 }
 
 bool is_recordable(const RowChoiceOptions& options) { return options.recall_by != "random"; }

@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "bt/ops/ops.h"
 
@@ -18,8 +19,9 @@ int64_t voters_of(const Effects& effects) {
 
 KvView event_view(const KvView& kv, const DepthPlan& depth) {
   const auto first = [&](const at::Tensor& x) { return x.defined() ? x.narrow(0, 0, depth.events) : x; };
-  const at::Tensor behind_E = first(depth.rows_B) - depth.event_rows_E;
-  return {first(kv.k_BGTD), first(kv.v_BGTD), first(kv.length_B) - behind_E, first(kv.position_BT), first(kv.alive_BT)};
+  const at::Tensor length_E = first(kv.length_B);
+  return {first(kv.k_BGTD), first(kv.v_BGTD), depth.behind_E.defined() ? length_E - depth.behind_E : length_E,
+          first(kv.position_BT), first(kv.alive_BT)};
 }
 
 EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, const at::Tensor& mass_ET, int64_t layer,
@@ -30,14 +32,14 @@ EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, co
   rows.mass_ET = mass_ET;
   rows.k_BGTD = kv.k_BGTD.narrow(0, 0, events).detach();
   rows.rows_E = kv.length_B;
-  rows.step_begin_E = at_depth.step_begin_E + (rows.rows_E - at_depth.event_rows_E);
+  const int64_t appended = kv.position_BT.size(1) - at_depth.rows;
+  rows.step_begin_E = appended > 0 ? at_depth.step_begin_E + appended : at_depth.step_begin_E;
   rows.position_ET = kv.position_BT.narrow(0, 0, events);
   if (kv.alive_BT.defined()) rows.alive_ET = kv.alive_BT.narrow(0, 0, events);
   rows.source_E = plan.source_B.narrow(0, 0, events);
-  rows.ordinal_E = at::full({events}, depth, plan.source_B.options());
+  rows.ordinal_E = at_depth.ordinal_E;
   rows.layer = layer;
   rows.window = window;
-  const int64_t appended = kv.position_BT.size(1) - at_depth.rows;
   for (size_t e = 0; e < at_depth.host_event_rows_E.size(); ++e) {
     const int64_t own = at_depth.host_event_rows_E[e];
     rows.bounds_E.push_back({own + appended, own - at_depth.host_step_begin_E[e]});
@@ -48,11 +50,10 @@ EventRows event_rows(const DevicePlan& plan, int64_t depth, const KvView& kv, co
 at::Tensor event_mass(const DepthPlan& depth, const at::Tensor& q_BSHD, const at::Tensor& lse_BSH, const KvView& kv,
                       const AttentionSpec& spec, int64_t voters) {
   const int64_t events = depth.events;
-  const at::Tensor behind_E = depth.rows_B.narrow(0, 0, events) - depth.event_rows_E;
-  const at::Tensor voters_E = (depth.event_rows_E - depth.step_begin_E).clamp_max(voters);
+  const at::Tensor length_E = depth.query_length_B.narrow(0, 0, events);
   return ops::attention_mass(q_BSHD.detach().narrow(0, 0, events), lse_BSH.narrow(0, 0, events),
-                             depth.query_length_B.narrow(0, 0, events) - behind_E, voters_E, event_view(kv, depth),
-                             spec);
+                             depth.behind_E.defined() ? length_E - depth.behind_E : length_E,
+                             depth.step_rows_E.clamp_max(voters), event_view(kv, depth), spec);
 }
 
 ChosenRows choose_rows(const Rewrite& rewrite, const EventRows& events, const at::Tensor* replay_EW) {
@@ -87,26 +88,23 @@ KvView entries_of(const at::Tensor& x_EWC, int64_t groups) {
 }
 
 void RewriteFigures::add(const at::Tensor& change, const at::Tensor& u, const at::Tensor& call_YE) {
-  const auto accumulate = [](at::Tensor& sum, const at::Tensor& x) {
-    // A GPU would first copy all of x to fp64; a sum in fp32 is exact enough for a figure.
-    const bool narrow = x.is_cuda() && x.scalar_type() != at::kDouble;
-    const at::Tensor own = x.detach().sum(narrow ? at::kFloat : at::kDouble).to(at::kDouble);
-    sum = sum.defined() ? sum + own : own;
+  changes_.push_back(change.detach());
+  entries_.push_back(u.detach());
+  if (call_YE.defined()) calls_.push_back(call_YE.detach().flatten());
+}
+
+void RewriteFigures::settle() {
+  const auto squares = [](std::vector<at::Tensor>& parts) {
+    // A GPU would first copy everything to fp64; sums in fp32 are exact enough for a figure.
+    const bool narrow = parts[0].is_cuda() && parts[0].scalar_type() != at::kDouble;
+    const std::vector<at::Tensor> norms =
+        at::_foreach_norm(std::exchange(parts, {}), 2, narrow ? at::kFloat : at::kDouble);
+    return at::stack(norms).to(at::kDouble).square().sum();
   };
-  accumulate(delta_, change.detach().square());
-  accumulate(entries_, u.detach().square());
-  if (!call_YE.defined()) return;
-  accumulate(calls_, call_YE);
-  events_ += call_YE.numel();
-}
-
-at::Tensor RewriteFigures::size() const {
-  if (!entries_.defined()) return {};
-  return at::where(entries_ > 0, (delta_ / entries_).sqrt(), 0);
-}
-
-at::Tensor RewriteFigures::call_rate() const {
-  return calls_.defined() ? calls_ / static_cast<double>(events_) : calls_;
+  if (entries_.empty()) return;
+  const at::Tensor change = squares(changes_), entry = squares(entries_);
+  size_ = at::where(entry > 0, (change / entry).sqrt(), 0);
+  if (!calls_.empty()) call_rate_ = at::cat(std::exchange(calls_, {})).to(at::kDouble).mean();
 }
 
 }  // namespace bt

@@ -28,17 +28,20 @@ Events rewrite_events(const EventRows& rows, const at::Tensor& u_EWC, const Chos
 // Entries [E, W, C] as keys and values of the cache, [E, G, W, D].
 KvView entries_of(const at::Tensor& x_EWC, int64_t groups);
 
-// What a pass tells of one layer's rewrites.
+// What a pass tells of one layer's rewrites. They are summed up together: one by one that would be eight small operations
+// an event.
 class RewriteFigures {
  public:
+  // Holds the tensors until settle(), which comes once, behind the last.
   void add(const at::Tensor& change, const at::Tensor& u, const at::Tensor& call_YE);
+  void settle();
   // Scalars on the device, fp64, so that a backward pass need not wait; undefined where nothing was added.
-  at::Tensor size() const;       // |change| / |u| (RMS)
-  at::Tensor call_rate() const;  // mean of Edit::call_YE, where calls are learned
+  const at::Tensor& size() const { return size_; }            // |change| / |u| (RMS)
+  const at::Tensor& call_rate() const { return call_rate_; }  // mean of Edit::call_YE, where calls are learned
 
  private:
-  at::Tensor delta_, entries_, calls_;  // fp64
-  int64_t events_ = 0;
+  std::vector<at::Tensor> changes_, entries_, calls_;
+  at::Tensor size_, call_rate_;
 };
 
 }  // namespace bt

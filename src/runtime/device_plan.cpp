@@ -75,8 +75,17 @@ DepthPlan depth_plan(const Plan& plan, int64_t depth, int64_t token_begin) {
   out.row_n = host_tensor(table.row);
   out.query_length_B = host_tensor(query_length);
   out.rows_B = host_tensor(rows);
+  std::vector<int64_t> step_rows, behind;
+  for (size_t e = 0; e < step_begin.size(); ++e) {
+    step_rows.push_back(event_rows[e] - step_begin[e]);
+    behind.push_back(rows[e] - event_rows[e]);
+  }
   out.event_rows_E = host_tensor(event_rows);
   out.step_begin_E = host_tensor(step_begin);
+  out.step_rows_E = host_tensor(step_rows);
+  out.ordinal_E = host_tensor(std::vector<int64_t>(step_begin.size(), depth));
+  if (std::any_of(behind.begin(), behind.end(), [](int64_t count) { return count > 0; }))
+    out.behind_E = host_tensor(behind);
   out.host_event_rows_E = std::move(event_rows);
   out.host_step_begin_E = std::move(step_begin);
   return out;
@@ -183,7 +192,8 @@ std::vector<at::Tensor*> tables_of(DevicePlan& plan) {
                                      &branches.plain_M};
   for (DepthPlan& depth : plan.depths) {
     tables.insert(tables.end(), {&depth.token_BS, &depth.slot_n, &depth.sequence_n, &depth.row_n, &depth.query_length_B,
-                                 &depth.rows_B, &depth.event_rows_E, &depth.step_begin_E});
+                                 &depth.rows_B, &depth.event_rows_E, &depth.step_begin_E, &depth.step_rows_E,
+                                 &depth.behind_E, &depth.ordinal_E});
   }
   std::erase_if(tables, [](const at::Tensor* table) { return !table->defined(); });
   return tables;

@@ -23,7 +23,11 @@ class SegmentCache {
   // The rows written up to a depth, of the sequences alive there.
   KvView view(int64_t depth) const;
 
-  const RewriteFigures& figures() const { return figures_; }
+  // Behind the last event.
+  const RewriteFigures& figures() {
+    figures_.settle();
+    return figures_;
+  }
 
  private:
   // Edits the chosen entries, in place or as rows of their own; returns which they were.

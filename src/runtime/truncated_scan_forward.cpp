@@ -1,5 +1,7 @@
 #include <ATen/ATen.h>
 
+#include <utility>
+
 #include "bt/ops/ops.h"
 #include "truncated_scan_state.h"
 
@@ -9,7 +11,7 @@ namespace {
 // The cache as it changes along the scan: the entries themselves, and the pool rows they came from.
 struct Running {
   at::Tensor k_BGTD, v_BGTD, position_BT, alive_BT;
-  at::Tensor table_BT;           // with a spare column, where entries without a row go
+  at::Tensor table_BT;           // behind a spare column, where entries without a row go
   int64_t appended = 0;          // rows in front of those of the plan's tokens
   std::vector<at::Tensor> pool;  // [rows, 2, G, D] blocks
   int64_t pool_rows = 0;
@@ -30,7 +32,7 @@ Running start(const ScanState& state, const Qkv& live) {
   Running running;
   running.k_BGTD = cache.select(2, 0).transpose(1, 2).contiguous();
   running.v_BGTD = cache.select(2, 1).transpose(1, 2).contiguous();
-  running.table_BT = at::constant_pad_nd(plan.packed_BT, {0, 1});
+  running.table_BT = at::constant_pad_nd(plan.packed_BT, {1, 0});
   running.position_BT = plan.position_BT;
   if (state.effects.evict != nullptr || state.effects.append_rows != nullptr)
     running.alive_BT = at::ones(plan.packed_BT.sizes(), plan.packed_BT.options().dtype(at::kBool));
@@ -52,7 +54,7 @@ KvView view(const ScanState& state, const Running& running, int64_t depth) {
 // The cache that a live segment attends to, for the backward pass.
 void keep_version(ScanState& state, const Running& running, const KvView& kv) {
   const int64_t sequences = kv.position_BT.size(0), rows = kv.position_BT.size(1);
-  state.table_BT.push_back(running.table_BT.narrow(0, 0, sequences).narrow(1, 0, rows).clone());
+  state.table_BT.push_back(running.table_BT.narrow(0, 0, sequences).narrow(1, 1, rows).clone());
   state.position_BT.push_back(kv.position_BT);
   if (kv.alive_BT.defined()) state.alive_BT.push_back(kv.alive_BT.clone());
   state.appended.push_back(running.appended);
@@ -62,18 +64,15 @@ void keep_version(ScanState& state, const Running& running, const KvView& kv) {
 at::Tensor pool(Running& running, const at::Tensor& new_EWC, int64_t groups) {
   const int64_t events = new_EWC.size(0), slots = new_EWC.size(1);
   running.pool.push_back(new_EWC.view({events * slots, 2, groups, new_EWC.size(2) / (2 * groups)}));
-  const at::Tensor place_EW =
-      at::arange(events * slots, running.table_BT.options()).view({events, slots}) + running.pool_rows;
-  running.pool_rows += events * slots;
-  return place_EW;
+  const int64_t begin = std::exchange(running.pool_rows, running.pool_rows + events * slots);
+  return at::arange(begin, running.pool_rows, running.table_BT.options()).view({events, slots});
 }
 
 at::Tensor put(Running& running, const KvView& kv, const at::Tensor& rows_EW, const at::Tensor& u_EWC,
                const at::Tensor& change_EWC) {
   ops::edit_rows_(kv, rows_EW, u_EWC, change_EWC, at::ones({1}, change_EWC.options().requires_grad(false)));
   const at::Tensor place_EW = pool(running, ops::gather_rows(kv, rows_EW), kv.k_BGTD.size(1));
-  const int64_t spare = running.table_BT.size(1) - 1;
-  running.table_BT.narrow(0, 0, rows_EW.size(0)).scatter_(1, at::where(rows_EW >= 0, rows_EW, spare), place_EW);
+  running.table_BT.narrow(0, 0, rows_EW.size(0)).scatter_(1, rows_EW + 1, place_EW);
   return rows_EW;
 }
 
@@ -83,16 +82,17 @@ at::Tensor append(Running& running, const at::Tensor& rows_EW, const at::Tensor&
   const KvView entries = entries_of(new_EWC, running.k_BGTD.size(1));
   const at::Tensor place_EW = pool(running, new_EWC, running.k_BGTD.size(1));
   const int64_t before = running.appended, slots = rows_EW.size(1);
-  const auto grow = [&](at::Tensor& x, const at::Tensor& own, int64_t axis) {
+  const auto grow = [&](at::Tensor& x, const at::Tensor& own, int64_t axis, int64_t spare = 0) {
+    const int64_t front = before + spare;
     std::vector<int64_t> shape = own.sizes().vec();
     shape[0] = x.size(0);
     at::Tensor all = at::zeros(shape, x.options());
     all.narrow(0, 0, own.size(0)).copy_(own);
-    x = at::cat({x.narrow(axis, 0, before), all, x.narrow(axis, before, x.size(axis) - before)}, axis);
+    x = at::cat({x.narrow(axis, 0, front), all, x.narrow(axis, front, x.size(axis) - front)}, axis);
   };
   grow(running.k_BGTD, entries.k_BGTD, 2);
   grow(running.v_BGTD, entries.v_BGTD, 2);
-  grow(running.table_BT, place_EW, 1);
+  grow(running.table_BT, place_EW, 1, /*spare=*/1);
   grow(running.position_BT, position_EW, 1);
   grow(running.alive_BT, rows_EW >= 0, 1);
   running.appended += slots;
@@ -150,6 +150,7 @@ at::Tensor scan_forward(ScanState& state, const Qkv& live) {
     }
     if (at_depth.events > 0) act(state, running, depth, q_BSHD, lse_BSH);
   }
+  state.figures.settle();
   state.pool_P2GD = at::cat(running.pool);
   state.prompt = {};  // in the pool, and the queries have voted
   state.prompt_lse_BSH.reset();

@@ -27,6 +27,9 @@ struct DepthPlan {
   at::Tensor rows_B;                       // int64: cache rows after this depth
   at::Tensor event_rows_E;  // int64, per event: rows at the boundary (PlanEvent::rows); fewer than rows_B with a lag
   at::Tensor step_begin_E;  // int64, per event: first row of the step just written (PlanEvent::step_begin)
+  at::Tensor step_rows_E;   // int64, per event: that step's rows
+  at::Tensor behind_E;      // int64, per event: rows behind the boundary; undefined where there are none, without a lag
+  at::Tensor ordinal_E;     // int64: the depth
   std::vector<int64_t> host_event_rows_E, host_step_begin_E;
 };
 
