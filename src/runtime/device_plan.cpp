@@ -13,13 +13,14 @@ namespace {
 
 // Index tables of a set of segments laid side by side and right-padded.
 struct SegmentTable {
-  std::vector<int64_t> token_slots;  // [count, width]
+  std::vector<int64_t> token_slots, own_rows;  // [count, width]
   std::vector<int64_t> slot, segment, row;
 };
 
 SegmentTable tabulate(const Plan& plan, int64_t first, int64_t last, int64_t width) {
   SegmentTable table;
   table.token_slots.assign(static_cast<size_t>((last - first) * width), 0);
+  table.own_rows.assign(table.token_slots.size(), -1);
   int64_t token = 0;
   for (int64_t index = first; index < last; ++index) {
     const Segment& segment = plan.segments[static_cast<size_t>(index)];
@@ -30,6 +31,7 @@ SegmentTable tabulate(const Plan& plan, int64_t first, int64_t last, int64_t wid
       table.slot.push_back(slot);
       table.segment.push_back(index - first);
       table.row.push_back(at - sequence_begin);
+      table.own_rows[static_cast<size_t>(slot)] = at - sequence_begin;
     }
   }
   return table;
@@ -46,27 +48,20 @@ int64_t rows_after(const Plan& plan, const Segment& segment) {
   return segment.end - plan.sequences[static_cast<size_t>(segment.sequence)].begin;
 }
 
-DepthPlan depth_plan(const Plan& plan, int64_t depth, int64_t token_begin) {
-  const int64_t first = plan.depth_begin[static_cast<size_t>(depth)],
-                last = plan.depth_begin[static_cast<size_t>(depth) + 1];
+// Segments [first, last) of the plan.
+DepthPlan segments_plan(const Plan& plan, int64_t first, int64_t last, int64_t token_begin) {
   DepthPlan out;
   out.sequences = last - first;
   out.token_begin = token_begin;
   out.width = longest(plan, first, last);
-  std::vector<int64_t> query_length, rows, event_rows, step_begin;
+  std::vector<int64_t> query_length, rows, sequence;
   for (int64_t i = first; i < last; ++i) {
     const Segment& segment = plan.segments[static_cast<size_t>(i)];
     query_length.push_back(segment.end - segment.begin);
     rows.push_back(rows_after(plan, segment));
-    if (segment.event >= 0) {
-      BT_ASSERT(static_cast<int64_t>(step_begin.size()) == i - first);  // those with an event come first
-      const PlanEvent& event = plan.events[static_cast<size_t>(segment.event)];
-      event_rows.push_back(event.rows);
-      step_begin.push_back(event.step_begin);
-    }
+    sequence.push_back(segment.sequence);
     out.rows = std::max(out.rows, rows.back());
   }
-  out.events = static_cast<int64_t>(step_begin.size());
   const SegmentTable table = tabulate(plan, first, last, out.width);
   out.token_end = token_begin + static_cast<int64_t>(table.slot.size());
   out.token_BS = host_tensor(table.token_slots, {out.sequences, out.width});
@@ -75,11 +70,27 @@ DepthPlan depth_plan(const Plan& plan, int64_t depth, int64_t token_begin) {
   out.row_n = host_tensor(table.row);
   out.query_length_B = host_tensor(query_length);
   out.rows_B = host_tensor(rows);
-  std::vector<int64_t> step_rows, behind;
-  for (size_t e = 0; e < step_begin.size(); ++e) {
-    step_rows.push_back(event_rows[e] - step_begin[e]);
-    behind.push_back(rows[e] - event_rows[e]);
+  out.own_row_BS = host_tensor(table.own_rows, {out.sequences, out.width});
+  out.sequence_B = host_tensor(sequence);
+  return out;
+}
+
+DepthPlan depth_plan(const Plan& plan, int64_t depth, int64_t token_begin) {
+  const int64_t first = plan.depth_begin[static_cast<size_t>(depth)],
+                last = plan.depth_begin[static_cast<size_t>(depth) + 1];
+  DepthPlan out = segments_plan(plan, first, last, token_begin);
+  std::vector<int64_t> event_rows, step_begin, step_rows, behind;
+  for (int64_t i = first; i < last; ++i) {
+    const Segment& segment = plan.segments[static_cast<size_t>(i)];
+    if (segment.event < 0) continue;
+    BT_ASSERT(static_cast<int64_t>(step_begin.size()) == i - first);  // those with an event come first
+    const PlanEvent& event = plan.events[static_cast<size_t>(segment.event)];
+    event_rows.push_back(event.rows);
+    step_begin.push_back(event.step_begin);
+    step_rows.push_back(event.rows - event.step_begin);
+    behind.push_back(rows_after(plan, segment) - event.rows);
   }
+  out.events = static_cast<int64_t>(step_begin.size());
   out.event_rows_E = host_tensor(event_rows);
   out.step_begin_E = host_tensor(step_begin);
   out.step_rows_E = host_tensor(step_rows);
@@ -190,11 +201,13 @@ std::vector<at::Tensor*> tables_of(DevicePlan& plan) {
                                      &plan.position_BT,  &plan.packed_BT,          &plan.source_B,
                                      &plan.steered_N,    &branches.position_RS,    &branches.ahead_id_RA,
                                      &branches.plain_M};
-  for (DepthPlan& depth : plan.depths) {
+  const auto add = [&](DepthPlan& depth) {
     tables.insert(tables.end(), {&depth.token_BS, &depth.slot_n, &depth.sequence_n, &depth.row_n, &depth.query_length_B,
-                                 &depth.rows_B, &depth.event_rows_E, &depth.step_begin_E, &depth.step_rows_E,
-                                 &depth.behind_E, &depth.ordinal_E});
-  }
+                                 &depth.rows_B, &depth.own_row_BS, &depth.sequence_B, &depth.event_rows_E,
+                                 &depth.step_begin_E, &depth.step_rows_E, &depth.behind_E, &depth.ordinal_E});
+  };
+  for (DepthPlan& depth : plan.depths) add(depth);
+  add(plan.live);
   std::erase_if(tables, [](const at::Tensor* table) { return !table->defined(); });
   return tables;
 }
@@ -228,6 +241,8 @@ DevicePlan to_device(const Plan& plan, at::Device device) {
     token = out.depths.back().token_end;
     if (depth == 0) out.live_begin = token;
   }
+  if (plan.depths() > 1)
+    out.live = segments_plan(plan, plan.depth_begin[1], static_cast<int64_t>(plan.segments.size()), out.live_begin);
   if (!plan.branches.empty()) fill_branches(plan, out);
   move_together(tables_of(out), device);
   if (out.steered_N.defined()) out.steered_N = out.steered_N.to(at::kBool);

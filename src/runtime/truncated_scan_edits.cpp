@@ -49,10 +49,10 @@ Events all_events(const ScanState& state) {
   return all;
 }
 
-Changes repeated_changes(const ScanState& state, const std::vector<at::Tensor>& d_change) {
+Changes repeated_changes(const ScanState& state, const at::Tensor& d_change_ZWC) {
   const Edit edit = state.effects.edits()->edit(all_events(state), state.leaves);
   const at::Tensor change_ZWC = (edit.gate * edit.delta_YEWC).squeeze(0);
-  return {{change_ZWC}, {stack_padded(d_change, 1, 0).to(change_ZWC.scalar_type())}};
+  return {{change_ZWC}, {d_change_ZWC.to(change_ZWC.scalar_type())}};
 }
 
 }  // namespace
@@ -84,7 +84,8 @@ std::vector<at::Tensor> edit_gradients(ScanState& state, const std::vector<at::T
   std::vector<at::Tensor> out(state.leaves.size());
   if (wanted.empty() || state.events.empty()) return out;
   at::AutoGradMode record(true);
-  const Changes changes = state.keeps_activations ? kept_changes(state, d_change) : repeated_changes(state, d_change);
+  const Changes changes =
+      state.keeps_activations ? kept_changes(state, d_change) : repeated_changes(state, d_change.front());
   const auto gradients = torch::autograd::grad(changes.outputs, wanted, changes.gradients, /*retain_graph=*/false,
                                                /*create_graph=*/false, /*allow_unused=*/true);
   for (size_t i = 0, next = 0; i < out.size(); ++i) {
@@ -94,15 +95,23 @@ std::vector<at::Tensor> edit_gradients(ScanState& state, const std::vector<at::T
 }
 
 at::Tensor stack_padded(const std::vector<at::Tensor>& parts, int64_t axis, const at::Scalar& fill) {
-  int64_t width = 0;
-  for (const at::Tensor& part : parts) width = std::max(width, part.size(axis));
-  std::vector<at::Tensor> padded;
+  int64_t width = 0, count = 0;
+  bool is_even = true;
   for (const at::Tensor& part : parts) {
-    std::vector<int64_t> pad(static_cast<size_t>(2 * (part.dim() - axis)), 0);
-    pad.back() = width - part.size(axis);
-    padded.push_back(at::constant_pad_nd(part, pad, fill));
+    width = std::max(width, part.size(axis));
+    count += part.size(axis - 1);
+    is_even = is_even && part.size(axis) == parts.front().size(axis);
   }
-  return at::cat(padded, axis - 1);
+  if (is_even) return at::cat(parts, axis - 1);
+  std::vector<int64_t> shape = parts.front().sizes().vec();
+  shape[static_cast<size_t>(axis)] = width;
+  shape[static_cast<size_t>(axis) - 1] = count;
+  const at::Tensor out = at::full(shape, fill, parts.front().options());
+  for (int64_t begin = 0; const at::Tensor& part : parts) {
+    out.narrow(axis - 1, begin, part.size(axis - 1)).narrow(axis, 0, part.size(axis)).copy_(part);
+    begin += part.size(axis - 1);
+  }
+  return out;
 }
 
 }  // namespace bt

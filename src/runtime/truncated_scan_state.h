@@ -60,7 +60,8 @@ std::vector<at::Tensor> leaves_of(at::TensorList parameters);
 // One boundary's edit; with a graph where activations are kept.
 Edit edit_of(const ScanState& state, const Events& events);
 at::Tensor change_of(const ScanState& state, const Edit& edit);  // gate * delta, [E, W, C], likewise
-// The parameters' gradients, given those of every boundary's changed entries, [E, W, C]. Uses kept graphs up.
+// The parameters' gradients, given those of every boundary's changed entries, [E, W, C], or where no graphs are kept
+// those of all as one batch. Uses kept graphs up.
 std::vector<at::Tensor> edit_gradients(ScanState& state, const std::vector<at::Tensor>& d_change);
 
 // Parts right-padded along `axis` to the widest, then put together along the axis before it.

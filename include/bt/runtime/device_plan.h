@@ -13,7 +13,7 @@
 
 namespace bt {
 
-// One depth of the segment chains.
+// Segments of one depth of the chains, or of several.
 struct DepthPlan {
   int64_t sequences = 0;                   // B
   int64_t token_begin = 0, token_end = 0;  // packed range
@@ -25,6 +25,8 @@ struct DepthPlan {
   at::Tensor sequence_n, row_n;            // int64: cache coordinates of every token of the range
   at::Tensor query_length_B;               // int64
   at::Tensor rows_B;                       // int64: cache rows after this depth
+  at::Tensor own_row_BS;                   // int64: cache rows of a segment's own tokens; -1 for padding
+  at::Tensor sequence_B;                   // int64: which sequence's a segment is
   at::Tensor event_rows_E;  // int64, per event: rows at the boundary (PlanEvent::rows); fewer than rows_B with a lag
   at::Tensor step_begin_E;  // int64, per event: first row of the step just written (PlanEvent::step_begin)
   at::Tensor step_rows_E;   // int64, per event: that step's rows
@@ -58,6 +60,7 @@ struct DevicePlan {
   at::Tensor steered_N;        // bool, packed: tokens that a method steers; undefined: none
   bool steers_prompt = false;  // some of them before live_begin
   std::vector<DepthPlan> depths;
+  DepthPlan live;           // all segments behind the prompts side by side, depth by depth; without events
   double call_weight = 0;   // Events::call_weight
   DeviceBranches branches;  // with them, supervised_M holds r * A + a, and no token of the texts is supervised
 };
