@@ -177,7 +177,7 @@ at::Tensor processor_block(const BtOptions& options, const ProcessorWeights& wei
   const at::Tensor change = project(normalise(h, weights.out_norm), weights.w_out);
   const at::Tensor delta = slots.unpack(whole_entry(options, change)).view(events.u_YEWC.sizes());
   if (slots.packed()) return delta;
-  return delta.masked_fill((events.kind_YEW == static_cast<int64_t>(RowKind::pad)).unsqueeze(-1), 0);
+  return delta * (events.kind_YEW != static_cast<int64_t>(RowKind::pad)).unsqueeze(-1);
 }
 
 }  // namespace bt

@@ -114,6 +114,12 @@ Widths most_of(const EventRows& events, const RowChoiceOptions& options, const C
   return {most[0].item<int64_t>(), most[1].item<int64_t>()};
 }
 
+// Whether the host knows that no step is empty.
+bool all_act(const EventRows& events) {
+  return !events.bounds_E.empty() &&
+         std::ranges::all_of(events.bounds_E, [](const RowBounds& event) { return event.step > 0; });
+}
+
 // J and what R is chosen from.
 struct Sides {
   at::Tensor recent_EW;  // as ChosenRows::rows_EW
@@ -136,10 +142,15 @@ Sides sides_with_gaps(const EventRows& events, const RowChoiceOptions& options, 
 
 // Where all rows stand, what is recent and what is earlier are two ranges: few and small operations.
 Sides sides_of_ranges(const EventRows& events, const RowChoiceOptions& options, const at::Tensor& row_T) {
-  const at::Tensor acts_E = events.step_begin_E < events.rows_E;  // else nothing was written: nobody votes
   const at::Tensor newest_E = events.rows_E - options.recent;
-  const at::Tensor begin_E = options.window == "recent" ? newest_E.clamp_min_(0) : newest_E.maximum(events.step_begin_E);
-  const at::Tensor earlier_E = begin_E * acts_E, end_E = events.rows_E * acts_E;
+  const at::Tensor begin_E =
+      options.window == "recent" ? newest_E.clamp_min_(0) : newest_E.maximum(events.step_begin_E);
+  at::Tensor earlier_E = begin_E, end_E = events.rows_E;
+  if (!all_act(events)) {  // where nothing was written nobody votes
+    const at::Tensor acts_E = events.step_begin_E < events.rows_E;
+    earlier_E = begin_E * acts_E;
+    end_E = events.rows_E * acts_E;
+  }
   const Widths most = most_of(events, options, [&] { return at::stack({(end_E - begin_E).clamp_min(0), earlier_E}); });
   const int64_t width = options.rewrite_recent ? std::min(most.recent, row_T.size(0)) : 0;
   at::Tensor recent_EW = begin_E.unsqueeze(1) + row_T.narrow(0, 0, width);

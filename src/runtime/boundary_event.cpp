@@ -94,17 +94,25 @@ void RewriteFigures::add(const at::Tensor& change, const at::Tensor& u, const at
 }
 
 void RewriteFigures::settle() {
-  const auto squares = [](std::vector<at::Tensor>& parts) {
+  const auto add_squares = [](at::Tensor& sum, std::vector<at::Tensor>& parts) {
+    if (parts.empty()) return;
     // A GPU would first copy everything to fp64; sums in fp32 are exact enough for a figure.
     const bool narrow = parts[0].is_cuda() && parts[0].scalar_type() != at::kDouble;
     const std::vector<at::Tensor> norms =
         at::_foreach_norm(std::exchange(parts, {}), 2, narrow ? at::kFloat : at::kDouble);
-    return at::stack(norms).to(at::kDouble).square().sum();
+    const at::Tensor own = at::stack(norms).to(at::kDouble).square().sum();
+    sum = sum.defined() ? sum + own : own;
   };
-  if (entries_.empty()) return;
-  const at::Tensor change = squares(changes_), entry = squares(entries_);
-  size_ = at::where(entry > 0, (change / entry).sqrt(), 0);
-  if (!calls_.empty()) call_rate_ = at::cat(std::exchange(calls_, {})).to(at::kDouble).mean();
+  add_squares(change_, changes_);
+  add_squares(entry_, entries_);
+}
+
+at::Tensor RewriteFigures::size() const {
+  return entry_.defined() ? at::where(entry_ > 0, (change_ / entry_).sqrt(), 0) : entry_;
+}
+
+at::Tensor RewriteFigures::call_rate() const {
+  return calls_.empty() ? at::Tensor() : at::cat(calls_).to(at::kDouble).mean();
 }
 
 }  // namespace bt

@@ -28,20 +28,20 @@ Events rewrite_events(const EventRows& rows, const at::Tensor& u_EWC, const Chos
 // Entries [E, W, C] as keys and values of the cache, [E, G, W, D].
 KvView entries_of(const at::Tensor& x_EWC, int64_t groups);
 
-// What a pass tells of one layer's rewrites. They are summed up together: one by one that would be eight small operations
-// an event.
+// What a pass tells of one layer's rewrites.
 class RewriteFigures {
  public:
-  // Holds the tensors until settle(), which comes once, behind the last.
+  // Holds the tensors until settle() sums them up: of many events together it takes fewer operations.
   void add(const at::Tensor& change, const at::Tensor& u, const at::Tensor& call_YE);
   void settle();
-  // Scalars on the device, fp64, so that a backward pass need not wait; undefined where nothing was added.
-  const at::Tensor& size() const { return size_; }            // |change| / |u| (RMS)
-  const at::Tensor& call_rate() const { return call_rate_; }  // mean of Edit::call_YE, where calls are learned
+  // Of all that is settled: scalars on the device, fp64, so that a backward pass need not wait; undefined where there
+  // was nothing.
+  at::Tensor size() const;       // |change| / |u| (RMS)
+  at::Tensor call_rate() const;  // mean of Edit::call_YE, where calls are learned
 
  private:
   std::vector<at::Tensor> changes_, entries_, calls_;
-  at::Tensor size_, call_rate_;
+  at::Tensor change_, entry_;  // sums of squares, fp64
 };
 
 }  // namespace bt

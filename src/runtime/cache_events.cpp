@@ -49,7 +49,7 @@ at::Tensor votes(const QueryRing& ring, const EventBatch& batch, const LayerRun&
           .index({at::indexing::Slice(), batch.slot_E.unsqueeze(1), batch.place_EV})
           .flatten(0, 1);
     };
-    const at::Tensor voters = batch.voters_E.repeat({layers.size()});
+    const at::Tensor voters = batch.voters_E.expand({layers.size(), -1}).reshape({-1});
     const KvView own = sequences_of(kv, (layers.begin - run.layers.begin) * events, layers.size() * events);
     mass.push_back(
         ops::attention_mass(of_voters(ring.q_LBRHD), of_voters(ring.lse_LBRH), voters, voters, own, run.spec));
@@ -95,7 +95,7 @@ KvView event_caches(const KvCache& cache, const LayerRun& run, const EventBatch&
 
 EventRows event_rows(const QueryRing& ring, const EventBatch& batch, const LayerRun& run, const KvView& kv) {
   const int64_t layers = run.layers.size();
-  const auto of_layers = [&](const at::Tensor& x_E) { return x_E.repeat({layers}); };
+  const auto of_layers = [&](const at::Tensor& x_E) { return x_E.expand({layers, -1}).reshape({-1}); };
   EventRows rows;
   rows.mass_ET = votes(ring, batch, run, kv);
   rows.k_BGTD = kv.k_BGTD;

@@ -83,6 +83,7 @@ at::Tensor SegmentCache::edit(const KvView& kv, const EventRows& rows, at::Tenso
   const Edit edited = effects_.edits()->edit(events, parameters);
   const at::Tensor change_EWC = (edited.gate * edited.delta_YEWC).squeeze(0);
   figures_.add(change_EWC, u_EWC, edited.call_YE);
+  figures_.settle();
   const at::Tensor new_EWC = (u_EWC + change_EWC).to(u_EWC.scalar_type());
   if (effects_.append_rows != nullptr) {
     append(chosen, events.position_YEW.squeeze(0), new_EWC);

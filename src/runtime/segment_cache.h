@@ -23,11 +23,7 @@ class SegmentCache {
   // The rows written up to a depth, of the sequences alive there.
   KvView view(int64_t depth) const;
 
-  // Behind the last event.
-  const RewriteFigures& figures() {
-    figures_.settle();
-    return figures_;
-  }
+  const RewriteFigures& figures() const { return figures_; }
 
  private:
   // Edits the chosen entries, in place or as rows of their own; returns which they were.

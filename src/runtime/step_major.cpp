@@ -71,7 +71,7 @@ Hidden step_major(const Pass& pass) {
     if (appends_from_cache(pass.method)) latents_nC = latents_after(pass, depth, caches);
   }
   out.supervised_MC = at::cat(hidden).index_select(0, plan.supervised_M);
-  for (SegmentCache& cache : caches) out.figures.push_back(cache.figures());
+  for (const SegmentCache& cache : caches) out.figures.push_back(cache.figures());
   return out;
 }
 

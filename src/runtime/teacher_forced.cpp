@@ -49,7 +49,7 @@ at::Tensor gate_loss(const Pass& pass, const Hidden& hidden, const at::Tensor& n
 }
 
 // Events act in all layers or in none. Undefined where there was none.
-at::Tensor of_layers(const std::vector<RewriteFigures>& figures_L, const at::Tensor& (RewriteFigures::*figure)() const) {
+at::Tensor of_layers(const std::vector<RewriteFigures>& figures_L, at::Tensor (RewriteFigures::*figure)() const) {
   std::vector<at::Tensor> out_L;
   for (const RewriteFigures& layer : figures_L) out_L.push_back((layer.*figure)());
   return out_L.empty() || !out_L.front().defined() ? at::Tensor() : at::stack(out_L);

@@ -88,8 +88,7 @@ Segments of_all_depths(const ScanState& state, const at::Tensor& q_nHD, const at
           .d_out_BSHD = padded(d_out_nHD, live),
           .query_length_B = live.query_length_B,
           .attended = {stack_padded(outs, 1, 0), stack_padded(lses, 1, blind)},
-          .wanted_BW =
-              wanted_rows(state, live, rows_B, landed.empty() ? at::Tensor() : stack_padded(landed, 1, -1))};
+          .wanted_BW = wanted_rows(state, live, rows_B, landed.empty() ? at::Tensor() : stack_padded(landed, 1, -1))};
 }
 
 LiveGradients gradients_of(const ScanState& state, const DepthPlan& plan, const Segments& s) {
@@ -111,8 +110,7 @@ LiveGradients by_depth(const ScanState& state, const at::Tensor& q_nHD, const at
   std::vector<at::Tensor> q, own;
   LiveGradients out;
   for (size_t depth = 1; depth < state.plan->depths.size(); ++depth) {
-    const LiveGradients one =
-        gradients_of(state, state.plan->depths[depth], of_depth(state, depth, q_nHD, d_out_nHD));
+    const LiveGradients one = gradients_of(state, state.plan->depths[depth], of_depth(state, depth, q_nHD, d_out_nHD));
     out.change.insert(out.change.end(), one.change.begin(), one.change.end());
     q.push_back(one.q_nHD);
     own.push_back(one.own_n2GD);

@@ -13,6 +13,7 @@ struct Running {
   at::Tensor k_BGTD, v_BGTD, position_BT, alive_BT;
   at::Tensor table_BT;           // behind a spare column, where entries without a row go
   int64_t appended = 0;          // rows in front of those of the plan's tokens
+  at::Tensor one;                // [1], in at least fp32
   std::vector<at::Tensor> pool;  // [rows, 2, G, D] blocks
   int64_t pool_rows = 0;
 };
@@ -70,7 +71,8 @@ at::Tensor pool(Running& running, const at::Tensor& new_EWC, int64_t groups) {
 
 at::Tensor put(Running& running, const KvView& kv, const at::Tensor& rows_EW, const at::Tensor& u_EWC,
                const at::Tensor& change_EWC) {
-  ops::edit_rows_(kv, rows_EW, u_EWC, change_EWC, at::ones({1}, change_EWC.options().requires_grad(false)));
+  if (!running.one.defined()) running.one = at::ones({1}, change_EWC.options().requires_grad(false));
+  ops::edit_rows_(kv, rows_EW, u_EWC, change_EWC, running.one);
   const at::Tensor place_EW = pool(running, ops::gather_rows(kv, rows_EW), kv.k_BGTD.size(1));
   running.table_BT.narrow(0, 0, rows_EW.size(0)).scatter_(1, rows_EW + 1, place_EW);
   return rows_EW;
@@ -145,8 +147,8 @@ at::Tensor scan_forward(ScanState& state, const Qkv& live) {
       const ops::Attended attended = ops::segment_attention(q_BSHD, at_depth.query_length_B, kv, state.spec);
       lse_BSH = attended.lse_BSH;
       state.attended.push_back(attended);
-      out_nHD.narrow(0, first, count)
-          .copy_(attended.out_BSHD.reshape({-1, q_BSHD.size(2), q_BSHD.size(3)}).index_select(0, at_depth.slot_n));
+      at::Tensor out = out_nHD.narrow(0, first, count);
+      at::index_select_out(out, attended.out_BSHD.reshape({-1, q_BSHD.size(2), q_BSHD.size(3)}), 0, at_depth.slot_n);
     }
     if (at_depth.events > 0) act(state, running, depth, q_BSHD, lse_BSH);
   }
