@@ -21,10 +21,20 @@ at::Tensor project(const at::Tensor& x_YMI, const at::Tensor& w_YOI) {
   return at::bmm(x_YMI, w_YOI.transpose(1, 2));
 }
 
-at::Tensor normalise(const at::Tensor& x_YMP, const at::Tensor& w_YP) {
-  if (w_YP.size(0) == 1) return rms_norm(x_YMP, w_YP.squeeze(0), {.eps = kNormEps});
-  return rms_norm(x_YMP, at::ones({w_YP.size(1)}, x_YMP.options()), {.eps = kNormEps}) * w_YP.unsqueeze(1);
-}
+// Of one layer in one operation; of several without weights, which then have to be the layers' own.
+class Norm {
+ public:
+  explicit Norm(const at::Tensor& like_YP) {
+    if (like_YP.size(0) > 1) ones_P_ = at::ones({like_YP.size(1)}, like_YP.options().requires_grad(false));
+  }
+  at::Tensor operator()(const at::Tensor& x_YMP, const at::Tensor& w_YP) const {
+    if (!ones_P_.defined()) return rms_norm(x_YMP, w_YP.squeeze(0), {.eps = kNormEps});
+    return rms_norm(x_YMP, ones_P_, {.eps = kNormEps}) * w_YP.unsqueeze(1);
+  }
+
+ private:
+  at::Tensor ones_P_;
+};
 
 // [Y E, heads or 1, W, W], added to the scores.
 at::Tensor attention_bias(const BtOptions& options, const Events& events, at::ScalarType dtype) {
@@ -163,6 +173,7 @@ at::Tensor processor_block(const BtOptions& options, const ProcessorWeights& wei
   const int64_t layers = u_YEWC.size(0), tokens = u_YEWC.size(1) * u_YEWC.size(2);
   if (tokens == 0) return at::zeros_like(u_YEWC);
   const PackedSlots slots(events.kind_YEW);
+  const Norm normalise(weights.attention_norm);
   at::Tensor h = project(slots.pack(u_YEWC.reshape({layers, tokens, -1})), weights.w_in);
   u_YEWC.reset();
   if (weights.kind.defined()) {
