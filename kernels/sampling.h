@@ -33,7 +33,7 @@ struct Sampling {
   const int64_t* key;  // [rows, 2]: request and place of the draw (unsigned); not read if greedy
   int64_t* token;      // [rows]
   int64_t stride;
-  int rows, columns;  // columns >= 1 and < 2^20
+  int rows, columns;  // columns >= 1, with top-k < 2^20
   Element element;
   double temperature;  // <= 0: greedy, the lowest column among the greatest
   int64_t top_k;       // <= 0 or >= columns: all

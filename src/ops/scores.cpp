@@ -34,10 +34,12 @@ at::Tensor grouped_scores(const at::Tensor& q_BSHD, const at::Tensor& k_BGTD, co
   const auto type = accumulation_type(q_BSHD.scalar_type());
   const at::Tensor q = grouped(q_BSHD.to(type).mul(spec.scale), groups).flatten(0, 1);
   const at::Tensor k = k_BGTD.to(type).reshape({batch * groups, rows, width});
-  at::Tensor scores = at::bmm(q, k.transpose(1, 2)).view({batch, groups, share, queries, rows});
-  if (spec.softcap <= 0) return scores;
-  scores.div_(spec.softcap).tanh_();
-  return scores.requires_grad() ? scores * spec.softcap : scores.mul_(spec.softcap);  // a gradient reads the tanh
+  at::Tensor scores = at::bmm(q, k.transpose(1, 2));
+  if (spec.softcap > 0) {
+    scores.div_(spec.softcap).tanh_();
+    scores = scores.requires_grad() ? scores * spec.softcap : scores.mul_(spec.softcap);  // a gradient reads the tanh
+  }
+  return scores.view({batch, groups, share, queries, rows});
 }
 
 void hide_(at::Tensor& x_BGHST, const at::Tensor& visible_BST, double value) {

@@ -11,9 +11,11 @@ namespace {
 at::Tensor sample_cuda(const at::Tensor& logits_AV, const std::optional<at::Tensor>& key_A2, double temperature,
                        int64_t top_k, double top_p, double min_p, int64_t seed) {
   const std::optional<kernels::Element> element = element_of(logits_AV.scalar_type());
-  TORCH_CHECK(element && logits_AV.dim() == 2 && logits_AV.size(1) > 0 && logits_AV.size(1) < (1 << 20),
-              "sample: logits must be [A, V], V below 2^20, in fp32, bf16 or fp16, found ", logits_AV.scalar_type(),
-              " ", logits_AV.sizes());
+  TORCH_CHECK(element && logits_AV.dim() == 2 && logits_AV.size(1) > 0,
+              "sample: logits must be [A, V] in fp32, bf16 or fp16, found ", logits_AV.scalar_type(), " ",
+              logits_AV.sizes());
+  TORCH_CHECK(top_k <= 0 || logits_AV.size(1) < (1 << 20), "sample: top-k takes vocabularies below 2^20, found ",
+              logits_AV.size(1));
   const int64_t rows = logits_AV.size(0);
   at::Tensor key;
   if (temperature > 0) {

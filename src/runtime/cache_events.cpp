@@ -153,12 +153,27 @@ Events events_of(const EventBatch& batch, const Chosen& chosen) {
 
 std::vector<at::Tensor> of_layers(const std::vector<at::Tensor>& parameters, LayerRange layers) {
   std::vector<at::Tensor> own;
-  for (const at::Tensor& parameter : parameters) own.push_back(parameter.narrow(0, layers.begin, layers.size()));
+  for (const at::Tensor& parameter : parameters) {
+    const bool is_shared = parameter.size(0) == 1;
+    own.push_back(is_shared ? parameter : parameter.narrow(0, layers.begin, layers.size()));
+  }
   return own;
 }
 
 Edited edited(const Events& events, const Chosen& chosen, const Edit& edit) {
   return {chosen.layers, chosen.row_YEW, chosen.position_YEW, events.u_YEWC, edit.gate * edit.delta_YEWC};
+}
+
+void add_part(std::vector<Edited>& all, const Edited& part) {
+  const bool goes_on =
+      !all.empty() && all.back().layers.end == part.layers.begin && all.back().row_YEW.size(2) == part.row_YEW.size(2);
+  if (!goes_on) return all.push_back(part);
+  Edited& last = all.back();
+  last.layers.end = part.layers.end;
+  last.row_YEW = at::cat({last.row_YEW, part.row_YEW});
+  last.position_YEW = at::cat({last.position_YEW, part.position_YEW});
+  last.u_YEWC = at::cat({last.u_YEWC, part.u_YEWC});
+  last.change_YEWC = at::cat({last.change_YEWC, part.change_YEWC});
 }
 
 void change_rows_(const KvView& kv, const Edited& edited) {

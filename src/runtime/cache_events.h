@@ -1,6 +1,7 @@
 // Events of the decode engine that change cached rows: what an event reads, chooses and makes.
 //
-// Axes: L layers, Y layers of a run, B slots, E events, V voters, W chosen rows, T cached rows, C = 2 G D.
+// Axes: L layers, Y layers of a run or of a part of it, B slots, E events, V voters, W chosen rows, T cached rows, C =
+// 2 G D.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -65,6 +66,8 @@ struct Edited {
   at::Tensor row_YEW, position_YEW, u_YEWC, change_YEWC;  // row -1 where padded
 };
 Edited edited(const Events& events, const Chosen& chosen, const Edit& edit);
+// Puts a part behind those before it: into the last one, where its layers and width go on.
+void add_part(std::vector<Edited>& all, const Edited& part);
 // Changes the rows in place. kv: the events' caches in those layers.
 void change_rows_(const KvView& kv, const Edited& edited);
 

@@ -59,14 +59,14 @@ std::vector<bool> acted_on(const at::Tensor& acts_E, size_t slots) {
   return out;
 }
 
-// Keeps the slots' parts until they land, layer by layer from the first on.
+// Keeps the slots' own edits until they land. Parts come from the first layer on.
 void keep_pending(Decoding::State& state, const std::vector<int64_t>& slots, const Edited& edited) {
   for (size_t i = 0; i < slots.size(); ++i) {
     Slot& slot = state.slots[static_cast<size_t>(slots[i])];
     const auto own = [&](const at::Tensor& x_YE) { return x_YE.narrow(1, static_cast<int64_t>(i), 1).clone(); };
     if (edited.layers.begin == 0) slot.pending_edit = {{}, slot.tokens};
-    slot.pending_edit->edited.push_back(
-        {edited.layers, own(edited.row_YEW), own(edited.position_YEW), own(edited.u_YEWC), own(edited.change_YEWC)});
+    add_part(slot.pending_edit->edited, {edited.layers, own(edited.row_YEW), own(edited.position_YEW),
+                                         own(edited.u_YEWC), own(edited.change_YEWC)});
   }
 }
 
@@ -75,10 +75,13 @@ void edit(Decoding::State& state, const std::vector<int64_t>& slots, const Event
           at::Tensor& acts_E) {
   const Events events = events_of(batch, chosen);
   const Edit made = state.effects.edits()->edit(events, of_layers(state.parameters, chosen.layers));
+  const Edited changes = edited(events, chosen, made);
   if (state.trigger.lag > 0)
-    keep_pending(state, slots, edited(events, chosen, made));
+    keep_pending(state, slots, changes);
+  else if (state.effects.append_rows != nullptr)
+    state.append_rows(slots, batch.slot_E, changes);
   else
-    state.land(slots, edited(events, chosen, made));
+    change_rows_(chosen.kv, changes);
   if (!made.call_YE.defined()) return;
   const at::Tensor here_E = (made.call_YE > 0).any(0);
   acts_E = acts_E.defined() ? acts_E.logical_or(here_E) : here_E;
@@ -178,9 +181,9 @@ Decoding::State::State(const Decoder& decoder_in, const Method* method_in, const
   if (fixed && fits_event_step(*this)) event_step.emplace(decoder, cache, kept, *effects.rewrite, parameters);
 }
 
-void Decoding::State::check_room(int64_t slot, int64_t rows_added) const {
-  for (const std::vector<int64_t>& lengths : rows) {
-    const int64_t length = lengths[static_cast<size_t>(slot)];
+void Decoding::State::check_room(int64_t slot, int64_t rows_added, LayerRange layers) const {
+  for (int64_t layer = layers.begin; layer < layers.end; ++layer) {
+    const int64_t length = rows[static_cast<size_t>(layer)][static_cast<size_t>(slot)];
     if (length + rows_added <= cache.capacity()) continue;
     fail_usage({.what = "the cache has no room for what the method has added",
                 .where = str("request ", slots[static_cast<size_t>(slot)].request.id),

@@ -126,7 +126,7 @@ bool keeps_hidden(const Method* method) { return appends_recurrently(method) || 
 
 void Decoding::State::feed(const std::vector<Chunk>& chunks) {
   if (chunks.empty()) return;
-  for (const Chunk& chunk : chunks) check_room(chunk.slot, static_cast<int64_t>(chunk.ids.size()));
+  for (const Chunk& chunk : chunks) check_room(chunk.slot, static_cast<int64_t>(chunk.ids.size()), {0, cache.layers()});
   const Batch batch = make_batch(chunks, slots, ring, decoder.embedding.device());
   const Rotary angles = rotary(decoder.config, batch.position_n, decoder.embedding.scalar_type());
   at::Tensor x_nC = inputs(*this, batch.id_n);
@@ -169,7 +169,7 @@ void Decoding::State::feed_step(const std::vector<Chunk>& chunks) {
   if (chunks.empty()) return;
   std::vector<TokenInput> tokens;
   for (const Chunk& chunk : chunks) {
-    check_room(chunk.slot, 1);
+    check_room(chunk.slot, 1, {0, cache.layers()});
     const Slot& slot = slots[static_cast<size_t>(chunk.slot)];
     tokens.push_back({chunk.slot, chunk.ids.front(), slot.position, ring > 0 ? slot.step_tokens % ring : 0});
   }

@@ -21,7 +21,7 @@ enum class Asks { nothing, entropy, surprise };
 
 // An edit of one slot that has not landed.
 struct PendingEdit {
-  std::vector<Edited> edited;  // by run of layers
+  std::vector<Edited> edited;  // by runs of layers
   int64_t begin = 0;           // tokens fed at its boundary
 };
 
@@ -97,18 +97,20 @@ struct Decoding::State {
   void act_on_entropy();
   // The method acts on the slots' caches as they stand, where no gate keeps it from it.
   void act(const std::vector<int64_t>& fired);
-  // What was made of the slots' caches takes effect; land_edits: where it has waited for trigger.lag tokens.
-  void land(const std::vector<int64_t>& at_slots, const Edited& edited);
+  // Changed rows enter the slots' caches, in front of those of tokens.
+  void append_rows(const std::vector<int64_t>& at_slots, const at::Tensor& slot_E, const Edited& edited);
+  // What has waited for trigger.lag tokens takes effect.
   void land_edits();
   // The latents of a boundary: fed at once, or computed beside decoding until join_latents() feeds them.
   void append_latents(const std::vector<int64_t>& at_slots);
   void join_latents();
-  // ExitCode::usage unless the cache has room for `rows_added` more rows of the slot, in every layer.
-  void check_room(int64_t slot, int64_t rows_added) const;
+  // ExitCode::usage unless the cache has room for `rows_added` more rows of the slot, in all of these layers.
+  void check_room(int64_t slot, int64_t rows_added, LayerRange layers) const;
   int64_t longest(LayerRange layers, const std::vector<int64_t>& at_slots) const;  // rows
   bool are_all(const std::vector<int64_t>& at_slots) const;                        // every slot, in order
 
  private:
+  void land(const std::vector<int64_t>& at_slots, const Edited& edited);
   void join(const std::vector<int64_t>& at_slots);  // pending latents, waited for
   void roll_out(const std::vector<int64_t>& at_slots);
   void feed_latents(const std::vector<int64_t>& at_slots);  // latents_MC holds count() rows for each of the slots

@@ -54,12 +54,11 @@ DepthPlan segments_plan(const Plan& plan, int64_t first, int64_t last, int64_t t
   out.sequences = last - first;
   out.token_begin = token_begin;
   out.width = longest(plan, first, last);
-  std::vector<int64_t> query_length, rows, sequence;
+  std::vector<int64_t> query_length, rows;
   for (int64_t i = first; i < last; ++i) {
     const Segment& segment = plan.segments[static_cast<size_t>(i)];
     query_length.push_back(segment.end - segment.begin);
     rows.push_back(rows_after(plan, segment));
-    sequence.push_back(segment.sequence);
     out.rows = std::max(out.rows, rows.back());
   }
   const SegmentTable table = tabulate(plan, first, last, out.width);
@@ -71,7 +70,6 @@ DepthPlan segments_plan(const Plan& plan, int64_t first, int64_t last, int64_t t
   out.query_length_B = host_tensor(query_length);
   out.rows_B = host_tensor(rows);
   out.own_row_BS = host_tensor(table.own_rows, {out.sequences, out.width});
-  out.sequence_B = host_tensor(sequence);
   return out;
 }
 
@@ -91,7 +89,6 @@ DepthPlan depth_plan(const Plan& plan, int64_t depth, int64_t token_begin) {
     behind.push_back(rows_after(plan, segment) - event.rows);
   }
   out.events = static_cast<int64_t>(step_begin.size());
-  out.event_rows_E = host_tensor(event_rows);
   out.step_begin_E = host_tensor(step_begin);
   out.step_rows_E = host_tensor(step_rows);
   out.ordinal_E = host_tensor(std::vector<int64_t>(step_begin.size(), depth));
@@ -158,6 +155,18 @@ std::vector<int64_t> fill_tokens(const Plan& plan, DevicePlan& out) {
   return packed_of;
 }
 
+// For rewriting methods. A recurrent latent is a segment of its own, and there may be thousands.
+void fill_live(const Plan& plan, DevicePlan& out) {
+  const bool has_latents = std::any_of(plan.ids.begin(), plan.ids.end(), [](int32_t id) { return id < 0; });
+  if (plan.depths() < 2 || has_latents) return;
+  const int64_t first = plan.depth_begin[1], last = static_cast<int64_t>(plan.segments.size());
+  out.live = segments_plan(plan, first, last, out.live_begin);
+  out.live.sequence_n = out.live.row_n = at::Tensor();
+  std::vector<int64_t> sequence;
+  for (int64_t i = first; i < last; ++i) sequence.push_back(plan.segments[static_cast<size_t>(i)].sequence);
+  out.live_sequence_B = host_tensor(sequence);
+}
+
 void fill_branches(const Plan& plan, DevicePlan& out) {
   const auto count = static_cast<int64_t>(plan.branches.size());
   const BranchShape& shape = plan.branch_shape;
@@ -203,11 +212,12 @@ std::vector<at::Tensor*> tables_of(DevicePlan& plan) {
                                      &branches.plain_M};
   const auto add = [&](DepthPlan& depth) {
     tables.insert(tables.end(), {&depth.token_BS, &depth.slot_n, &depth.sequence_n, &depth.row_n, &depth.query_length_B,
-                                 &depth.rows_B, &depth.own_row_BS, &depth.sequence_B, &depth.event_rows_E,
-                                 &depth.step_begin_E, &depth.step_rows_E, &depth.behind_E, &depth.ordinal_E});
+                                 &depth.rows_B, &depth.own_row_BS, &depth.step_begin_E, &depth.step_rows_E,
+                                 &depth.behind_E, &depth.ordinal_E});
   };
   for (DepthPlan& depth : plan.depths) add(depth);
   add(plan.live);
+  tables.push_back(&plan.live_sequence_B);
   std::erase_if(tables, [](const at::Tensor* table) { return !table->defined(); });
   return tables;
 }
@@ -241,8 +251,7 @@ DevicePlan to_device(const Plan& plan, at::Device device) {
     token = out.depths.back().token_end;
     if (depth == 0) out.live_begin = token;
   }
-  if (plan.depths() > 1)
-    out.live = segments_plan(plan, plan.depth_begin[1], static_cast<int64_t>(plan.segments.size()), out.live_begin);
+  fill_live(plan, out);
   if (!plan.branches.empty()) fill_branches(plan, out);
   move_together(tables_of(out), device);
   if (out.steered_N.defined()) out.steered_N = out.steered_N.to(at::kBool);

@@ -78,7 +78,7 @@ Segments of_all_depths(const ScanState& state, const at::Tensor& q_nHD, const at
   const at::Tensor rows_B = has_appended ? at::cat(rows) : live.rows_B;
   const at::Tensor position_BT = has_appended
                                      ? stack_padded(state.position_BT, 1, 0)
-                                     : plan.position_BT.narrow(1, 0, live.rows).index_select(0, live.sequence_B);
+                                     : plan.position_BT.narrow(1, 0, live.rows).index_select(0, plan.live_sequence_B);
   return {.kv = {.pool_P2GD = state.pool_P2GD,
                  .table_BT = stack_padded(state.table_BT, 1, 0),
                  .length_B = rows_B,

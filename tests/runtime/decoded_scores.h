@@ -147,7 +147,8 @@ class DecodedScores : public ::testing::TestWithParam<DecodingCase> {
   }
 
   // The same through the decode engine, which is made to write the given responses.
-  std::map<int64_t, std::vector<double>> decoded_scores(int64_t slots, bool fixed_steps = false) {
+  std::map<int64_t, std::vector<double>> decoded_scores(int64_t slots, bool fixed_steps = false,
+                                                        int64_t capacity = 256) {
     std::map<int64_t, std::vector<double>> scores;
     const ChooseTokens forced = [&](const at::Tensor& logits_AV, const std::vector<LogitRow>& rows) {
       const at::Tensor log_p = logits_AV.log_softmax(1);
@@ -161,7 +162,7 @@ class DecodedScores : public ::testing::TestWithParam<DecodingCase> {
       return ids;
     };
     Decoding engine(backbone_.decoder, method_.get(), table_, trigger_, {kEos},
-                    {.slots = slots, .capacity = 256, .fixed_steps = fixed_steps}, forced);
+                    {.slots = slots, .capacity = capacity, .fixed_steps = fixed_steps}, forced);
     size_t next = 0;
     while (next < batch_.size() || !engine.idle()) {
       std::vector<DecodingRequest> requests;

@@ -1,4 +1,5 @@
 // Step-by-step decoding through the inference cache = the teacher-forced pass; batched = single.
+#include "bt/core/error.h"
 #include "runtime/decoded_scores.h"
 
 namespace bt {
@@ -15,6 +16,32 @@ TEST_P(Decode, GivesTheTeacherForcedLogProbabilities) {
 TEST_P(Decode, FixedStepsGiveTheSame) { expect_close(decoded_scores(3, true), decoded_scores(3)); }
 
 TEST_P(Decode, BatchedEqualsSingle) { expect_close(decoded_scores(7), decoded_scores(1)); }
+
+// A cache with room for the text and for what its one call adds.
+class DecodeTightly : public testing::DecodedScores {};
+
+TEST_P(DecodeTightly, HasRoomForWhatIsAdded) {
+  Example text{.prompt_length = 20, .source = 100};
+  for (int32_t t = 0; t < 23; ++t) text.ids.push_back(10 + t % 5);
+  batch_ = {text};
+  const int64_t room = 23 + most_added_rows(method_.get(), trigger_, 20, 3);
+  expect_close(decoded_scores(1, false, room), decoded_scores(1));
+  EXPECT_THROW(decoded_scores(1, false, room - 2), Error) << "the last token takes no row";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, DecodeTightly,
+    ::testing::Values(
+        DecodingCase{.name = "layers_alike", .method = "append_rows", .max_calls = 1, .yaml = kAppendRows},
+        DecodingCase{
+            .name = "windows", .method = "append_rows", .attention_window = 30, .max_calls = 1, .yaml = kAppendRows},
+        DecodingCase{.name = "windows_lag",
+                     .method = "append_rows",
+                     .attention_window = 30,
+                     .max_calls = 1,
+                     .yaml = kAppendRows,
+                     .lag = 1}),
+    [](const ::testing::TestParamInfo<DecodingCase>& one) { return one.param.name; });
 
 // So many slots act at a prompt's end that no two layers are edited together.
 class DecodeMany : public testing::DecodedScores {};

@@ -17,7 +17,7 @@ TEST(DevicePlan, TablesAreOneBufferSoThatOneCopyMovesThem) {
     EXPECT_TRUE(table.is_alias_of(moved.id_N));
   for (const DepthPlan& depth : moved.depths) {
     for (const at::Tensor& table : {depth.token_BS, depth.slot_n, depth.sequence_n, depth.row_n, depth.query_length_B,
-                                    depth.rows_B, depth.event_rows_E, depth.step_begin_E})
+                                    depth.rows_B, depth.own_row_BS, depth.step_begin_E, depth.ordinal_E})
       EXPECT_TRUE(table.is_alias_of(moved.id_N));
   }
   EXPECT_EQ(moved.id_N.sizes(), at::IntArrayRef({plan.tokens()}));

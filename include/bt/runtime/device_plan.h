@@ -26,8 +26,6 @@ struct DepthPlan {
   at::Tensor query_length_B;               // int64
   at::Tensor rows_B;                       // int64: cache rows after this depth
   at::Tensor own_row_BS;                   // int64: cache rows of a segment's own tokens; -1 for padding
-  at::Tensor sequence_B;                   // int64: which sequence's a segment is
-  at::Tensor event_rows_E;  // int64, per event: rows at the boundary (PlanEvent::rows); fewer than rows_B with a lag
   at::Tensor step_begin_E;  // int64, per event: first row of the step just written (PlanEvent::step_begin)
   at::Tensor step_rows_E;   // int64, per event: that step's rows
   at::Tensor behind_E;      // int64, per event: rows behind the boundary; undefined where there are none, without a lag
@@ -60,9 +58,12 @@ struct DevicePlan {
   at::Tensor steered_N;        // bool, packed: tokens that a method steers; undefined: none
   bool steers_prompt = false;  // some of them before live_begin
   std::vector<DepthPlan> depths;
-  DepthPlan live;           // all segments behind the prompts side by side, depth by depth; without events
-  double call_weight = 0;   // Events::call_weight
-  DeviceBranches branches;  // with them, supervised_M holds r * A + a, and no token of the texts is supervised
+  // All segments behind the prompts side by side, depth by depth; without events and cache coordinates. Undefined where
+  // there are none, and with latents.
+  DepthPlan live;
+  at::Tensor live_sequence_B;  // int64: which sequence's each of them is
+  double call_weight = 0;      // Events::call_weight
+  DeviceBranches branches;     // with them, supervised_M holds r * A + a, and no token of the texts is supervised
 };
 
 // Cost: one pass over the plan on the host and one copy to the device, for which the host does not wait: on a GPU the

@@ -15,7 +15,7 @@ struct PassMemory {
   int64_t activations = 0;  // what autograd keeps of all layers, and what the backward pass of one layer adds
   int64_t cache = 0;        // keys and values: row pools of all layers; their versions and gradients of one layer
   int64_t logits = 0;       // a chunk of logits; gradients of the head and of what it reads
-  int64_t scores = 0;       // of one layer's attention, where it holds scores or a mask of their size
+  int64_t scores = 0;       // where attention holds scores or a mask of their size: kept ones of all layers
   int64_t total() const { return activations + cache + logits + scores; }
 };
 
