@@ -1,8 +1,8 @@
 // What a method may do to a decoder's cache: the five effects the engines know. A method is a set of pure functions of
 // a batch of boundary events; the engine chooses the batch (docs/architecture.md).
 //
-// Axes: Y layers of the call (1 in training, some or all in decoding), E events, W chosen rows, T cached rows, C = 2 G
-// D (keys, then values, of all heads), M latents, K width of the model.
+// Axes: Y layers of the call (1 in training, some or all in decoding), E events, W chosen rows, T cached rows,
+// C = 2 G D (keys, then values, of all heads), M latents, K width of the model.
 #pragma once
 
 #include <ATen/core/Tensor.h>

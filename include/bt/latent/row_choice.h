@@ -10,9 +10,9 @@ namespace bt {
 // or the newest whatever their step), then R, the options.recall earlier rows of greatest attention mass (or random, or
 // the newest earlier ones), ascending. Rows hidden from the next token, or evicted, are never chosen, those at
 // the first positions (recall_exclude_first) never recalled; an event whose
-// step is empty chooses nothing. W is the most any event of the batch needs, rows
-// that are never recalled included. Ours: recall_share takes the fewest rows
-// that hold a share of the mass, recall_diversity chooses greedily for mass and unlike keys (k rounds over T rows).
+// step is empty chooses nothing. W is the most any event of the batch needs, rows that are never recalled included.
+// Ours: recall_share takes the fewest rows that hold a share of the mass, recall_diversity chooses greedily for mass
+// and unlike keys (k rounds over T rows).
 ChosenRows choose_rows(const EventRows& events, const RowChoiceOptions& options);
 // The events' own keys, [E, G, T, D]: a copy where they lie in places.
 at::Tensor keys_EGTD(const EventRows& events);
