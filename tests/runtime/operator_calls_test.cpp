@@ -66,10 +66,10 @@ Calls calls_of_a_pass(int64_t layers, int64_t steps) {
   return calls;
 }
 
-// Bounds a tenth above what it takes.
+// Hardly above what it takes: 461 and 7.
 TEST(OperatorCalls, OfABoundaryInOneLayer) {
   const Calls less = calls_of_a_pass(2, 5), more = calls_of_a_pass(2, 7);
-  EXPECT_LE((more.forward - less.forward) / 4, 507);
+  EXPECT_LE((more.forward - less.forward) / 4, 470);
   EXPECT_LE((more.backward - less.backward) / 4, 8);
 }
 
